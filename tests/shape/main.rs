@@ -1,0 +1,5 @@
+//! Do layers, wire baseline, clocks and metrics still hold?
+
+mod clocks;
+mod layers;
+mod repository;
