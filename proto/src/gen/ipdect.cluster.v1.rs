@@ -1601,7 +1601,7 @@ pub mod peers_client {
             self
         }
         /// Link between two servers.
-        pub async fn connect(
+        pub async fn attach(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::PeerMessage>,
         ) -> std::result::Result<
@@ -1618,11 +1618,11 @@ pub mod peers_client {
                 })?;
             let codec = tonic_prost::ProstCodec::default();
             let path = http::uri::PathAndQuery::from_static(
-                "/ipdect.cluster.v1.Peers/Connect",
+                "/ipdect.cluster.v1.Peers/Attach",
             );
             let mut req = request.into_streaming_request();
             req.extensions_mut()
-                .insert(GrpcMethod::new("ipdect.cluster.v1.Peers", "Connect"));
+                .insert(GrpcMethod::new("ipdect.cluster.v1.Peers", "Attach"));
             self.inner.streaming(req, path, codec).await
         }
         /// Asks a third party whether it hears a server.
@@ -1665,17 +1665,17 @@ pub mod peers_server {
     /// Generated trait containing gRPC methods that should be implemented for use with PeersServer.
     #[async_trait]
     pub trait Peers: std::marker::Send + std::marker::Sync + 'static {
-        /// Server streaming response type for the Connect method.
-        type ConnectStream: tonic::codegen::tokio_stream::Stream<
+        /// Server streaming response type for the Attach method.
+        type AttachStream: tonic::codegen::tokio_stream::Stream<
                 Item = std::result::Result<super::PeerMessage, tonic::Status>,
             >
             + std::marker::Send
             + 'static;
         /// Link between two servers.
-        async fn connect(
+        async fn attach(
             &self,
             request: tonic::Request<tonic::Streaming<super::PeerMessage>>,
-        ) -> std::result::Result<tonic::Response<Self::ConnectStream>, tonic::Status>;
+        ) -> std::result::Result<tonic::Response<Self::AttachStream>, tonic::Status>;
         /// Asks a third party whether it hears a server.
         async fn witness(
             &self,
@@ -1759,13 +1759,13 @@ pub mod peers_server {
         }
         fn call(&mut self, req: http::Request<B>) -> Self::Future {
             match req.uri().path() {
-                "/ipdect.cluster.v1.Peers/Connect" => {
+                "/ipdect.cluster.v1.Peers/Attach" => {
                     #[allow(non_camel_case_types)]
-                    struct ConnectSvc<T: Peers>(pub Arc<T>);
+                    struct AttachSvc<T: Peers>(pub Arc<T>);
                     impl<T: Peers> tonic::server::StreamingService<super::PeerMessage>
-                    for ConnectSvc<T> {
+                    for AttachSvc<T> {
                         type Response = super::PeerMessage;
-                        type ResponseStream = T::ConnectStream;
+                        type ResponseStream = T::AttachStream;
                         type Future = BoxFuture<
                             tonic::Response<Self::ResponseStream>,
                             tonic::Status,
@@ -1776,7 +1776,7 @@ pub mod peers_server {
                         ) -> Self::Future {
                             let inner = Arc::clone(&self.0);
                             let fut = async move {
-                                <T as Peers>::connect(&inner, request).await
+                                <T as Peers>::attach(&inner, request).await
                             };
                             Box::pin(fut)
                         }
@@ -1787,7 +1787,7 @@ pub mod peers_server {
                     let max_encoding_message_size = self.max_encoding_message_size;
                     let inner = self.inner.clone();
                     let fut = async move {
-                        let method = ConnectSvc(inner);
+                        let method = AttachSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
