@@ -1,1 +1,13 @@
+//! Speech on packets, without IO: codecs, RTP, SRTP, playout, concealment, tones and the mind of a media session.
+//!
+//! Machines here take `now` and random octets as arguments and fill buffers that the caller lends; none of them
+//! allocates for a packet.
+#![warn(missing_docs)]
 
+pub mod codec;
+pub mod jitter;
+pub mod meter;
+pub mod rtp;
+
+#[cfg(test)]
+pub(crate) mod tests;
