@@ -1,0 +1,295 @@
+//! All transactions of one user agent or proxy, found by their key.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use super::key::MergeKey;
+use super::{
+    ClientAction, ClientEvent, ClientInvite, ClientNonInvite, Flow, Hop, ServerAction, ServerEvent,
+    ServerInvite, ServerNonInvite, Timers, TransactionKey,
+};
+use crate::message::{Message, Method};
+
+/// What the transaction layer wants done, or tells its user.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Effect {
+    /// Put this on the wire.
+    Send {
+        /// The transaction it belongs to.
+        key: TransactionKey,
+        /// Request or response.
+        message: Message,
+        /// Where it goes.
+        to: Hop,
+    },
+    /// A response for the user of a client transaction.
+    Response {
+        /// The transaction.
+        key: TransactionKey,
+        /// The response.
+        message: Message,
+    },
+    /// An ACK that arrived in the transaction of an INVITE we accepted.
+    Ack {
+        /// The transaction.
+        key: TransactionKey,
+        /// The ACK.
+        message: Message,
+    },
+    /// No answer in time: stands for 408.
+    TimedOut {
+        /// The transaction.
+        key: TransactionKey,
+    },
+    /// The peer cannot be reached: stands for 503.
+    TransportFailed {
+        /// The transaction.
+        key: TransactionKey,
+    },
+    /// The transaction is over and forgotten; the last effect of its key.
+    Terminated {
+        /// The transaction.
+        key: TransactionKey,
+    },
+}
+
+#[derive(Debug)]
+enum Machine {
+    ClientInvite(Box<ClientInvite>),
+    ClientNonInvite(Box<ClientNonInvite>),
+    ServerInvite(Box<ServerInvite>),
+    ServerNonInvite(Box<ServerNonInvite>),
+}
+
+#[derive(Debug)]
+struct Entry {
+    machine: Machine,
+    hop: Hop,
+    merge: Option<MergeKey>,
+}
+
+/// The table.
+#[derive(Debug, Default)]
+pub struct Table {
+    timers: Timers,
+    entries: BTreeMap<TransactionKey, Entry>,
+    merges: BTreeMap<MergeKey, TransactionKey>,
+}
+
+impl Table {
+    /// An empty table.
+    pub fn new(timers: Timers) -> Table {
+        Table { timers, ..Table::default() }
+    }
+
+    /// Uses other timers for transactions that start from now on.
+    pub fn set_timers(&mut self, timers: Timers) {
+        self.timers = timers;
+    }
+
+    /// Number of transactions that are not forgotten yet.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Tells whether there is no transaction.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Tells whether a transaction exists.
+    pub fn has(&self, key: &TransactionKey) -> bool {
+        self.entries.contains_key(key)
+    }
+
+    /// The request of a client transaction that exists.
+    pub fn request(&self, key: &TransactionKey) -> Option<&Message> {
+        match &self.entries.get(key)?.machine {
+            Machine::ClientInvite(m) => Some(m.request()),
+            Machine::ClientNonInvite(m) => Some(m.request()),
+            Machine::ServerInvite(_) | Machine::ServerNonInvite(_) => None,
+        }
+    }
+
+    /// Where the messages of a transaction go.
+    pub fn hop(&self, key: &TransactionKey) -> Option<&Hop> {
+        self.entries.get(key).map(|e| &e.hop)
+    }
+
+    /// Tells whether an INVITE of ours got a 1xx and nothing else.
+    pub fn is_proceeding(&self, key: &TransactionKey) -> bool {
+        match self.entries.get(key).map(|e| &e.machine) {
+            Some(Machine::ClientInvite(m)) => m.is_proceeding(),
+            _ => false,
+        }
+    }
+
+    /// Tells whether a request of the peer has no final response yet.
+    pub fn is_open(&self, key: &TransactionKey) -> bool {
+        match self.entries.get(key).map(|e| &e.machine) {
+            Some(Machine::ServerInvite(m)) => m.is_open(),
+            Some(Machine::ServerNonInvite(m)) => m.is_open(),
+            _ => false,
+        }
+    }
+
+    /// Starts a client transaction; its first effect sends the request. `None` if the request has no branch or CSeq.
+    pub fn start_client(
+        &mut self,
+        now: Instant,
+        request: Message,
+        hop: Hop,
+        reliable: bool,
+    ) -> Option<(TransactionKey, Effect)> {
+        let key = TransactionKey::client(&request)?;
+        let machine = if key.method() == &Method::Invite {
+            let machine = ClientInvite::new(now, request.clone(), reliable, self.timers);
+            Machine::ClientInvite(Box::new(machine))
+        } else {
+            let machine = ClientNonInvite::new(now, request.clone(), reliable, self.timers);
+            Machine::ClientNonInvite(Box::new(machine))
+        };
+        let send = Effect::Send { key: key.clone(), message: request, to: hop.clone() };
+        self.entries.insert(key.clone(), Entry { machine, hop, merge: None });
+        Some((key, send))
+    }
+
+    /// Starts a server transaction for a request that [`Table::receive_request`] did not know.
+    pub fn start_server(&mut self, key: TransactionKey, request: &Message, from: Flow) {
+        let reliable = from.transport.is_reliable();
+        let machine = if key.method() == &Method::Invite {
+            Machine::ServerInvite(Box::new(ServerInvite::new(reliable, self.timers)))
+        } else {
+            Machine::ServerNonInvite(Box::new(ServerNonInvite::new(reliable, self.timers)))
+        };
+        let merge = MergeKey::of(request);
+        if let Some(merge) = &merge {
+            self.merges.insert(merge.clone(), key.clone());
+        }
+        let hop = Hop::Flow(super::build::way_back(request, from));
+        self.entries.insert(key, Entry { machine, hop, merge });
+    }
+
+    /// Tells whether a request is one that already runs on another way (RFC 3261 section 8.2.2.2): to be refused with 482.
+    pub fn is_merged(&self, key: &TransactionKey, request: &Message) -> bool {
+        let known = MergeKey::of(request).and_then(|merge| self.merges.get(&merge));
+        known.is_some_and(|known| known != key)
+    }
+
+    /// Takes in a request, ACK included, for a transaction that exists; `None` if there is none.
+    pub fn receive_request(
+        &mut self,
+        now: Instant,
+        key: &TransactionKey,
+        request: Message,
+    ) -> Option<Vec<Effect>> {
+        self.has(key).then(|| self.server(now, key, ServerEvent::Received(request)))
+    }
+
+    /// Takes in a response; `None` if no transaction waits for it.
+    pub fn receive_response(&mut self, now: Instant, response: Message) -> Option<Vec<Effect>> {
+        let key = TransactionKey::client(&response)?;
+        self.has(&key).then(|| self.client(now, &key, ClientEvent::Received(response)))
+    }
+
+    /// Answers a request of the peer.
+    pub fn respond(&mut self, now: Instant, key: &TransactionKey, response: Message) -> Vec<Effect> {
+        self.server(now, key, ServerEvent::Respond(response))
+    }
+
+    /// Takes in that a message of a transaction could not be sent.
+    pub fn transport_failed(&mut self, now: Instant, key: &TransactionKey) -> Vec<Effect> {
+        self.client(now, key, ClientEvent::TransportFailed)
+    }
+
+    /// Does what is due.
+    pub fn deadline(&mut self, now: Instant) -> Vec<Effect> {
+        let due = |e: &Entry| e.machine.next_deadline().is_some_and(|at| now >= at);
+        let keys: Vec<_> =
+            self.entries.iter().filter(|(_, e)| due(e)).map(|(k, _)| k.clone()).collect();
+        let mut effects = vec![];
+        for key in keys {
+            effects.extend(self.client(now, &key, ClientEvent::Deadline));
+            effects.extend(self.server(now, &key, ServerEvent::Deadline));
+        }
+        effects
+    }
+
+    /// When [`Table::deadline`] is next wanted, if ever.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.entries.values().filter_map(|e| e.machine.next_deadline()).min()
+    }
+
+    /// Runs an event through a client machine; nothing happens if the key is not one.
+    fn client(&mut self, now: Instant, key: &TransactionKey, event: ClientEvent) -> Vec<Effect> {
+        let Some(entry) = self.entries.get_mut(key) else { return vec![] };
+        let actions = match &mut entry.machine {
+            Machine::ClientInvite(m) => m.handle(now, event),
+            Machine::ClientNonInvite(m) => m.handle(now, event),
+            Machine::ServerInvite(_) | Machine::ServerNonInvite(_) => return vec![],
+        };
+        let (hop, mut effects) = (entry.hop.clone(), vec![]);
+        for action in actions {
+            let key = key.clone();
+            match action {
+                ClientAction::Send(message) => {
+                    effects.push(Effect::Send { key, message, to: hop.clone() });
+                }
+                ClientAction::Deliver(message) => effects.push(Effect::Response { key, message }),
+                ClientAction::TimedOut => effects.extend(self.end(Effect::TimedOut { key: key.clone() }, key)),
+                ClientAction::TransportFailed => {
+                    effects.extend(self.end(Effect::TransportFailed { key: key.clone() }, key));
+                }
+                ClientAction::Terminated => effects.extend(self.forget(key)),
+            }
+        }
+        effects
+    }
+
+    /// Runs an event through a server machine; nothing happens if the key is not one.
+    fn server(&mut self, now: Instant, key: &TransactionKey, event: ServerEvent) -> Vec<Effect> {
+        let Some(entry) = self.entries.get_mut(key) else { return vec![] };
+        let actions = match &mut entry.machine {
+            Machine::ServerInvite(m) => m.handle(now, event),
+            Machine::ServerNonInvite(m) => m.handle(now, event),
+            Machine::ClientInvite(_) | Machine::ClientNonInvite(_) => return vec![],
+        };
+        let (hop, mut effects) = (entry.hop.clone(), vec![]);
+        for action in actions {
+            let key = key.clone();
+            match action {
+                ServerAction::Send(message) => {
+                    effects.push(Effect::Send { key, message, to: hop.clone() });
+                }
+                ServerAction::Deliver(message) => effects.push(Effect::Ack { key, message }),
+                ServerAction::NoAck | ServerAction::Terminated => effects.extend(self.forget(key)),
+            }
+        }
+        effects
+    }
+
+    fn end(&mut self, last: Effect, key: TransactionKey) -> Vec<Effect> {
+        let mut effects = vec![last];
+        effects.extend(self.forget(key));
+        effects
+    }
+
+    fn forget(&mut self, key: TransactionKey) -> Option<Effect> {
+        let entry = self.entries.remove(&key)?;
+        if let Some(merge) = entry.merge {
+            self.merges.remove(&merge);
+        }
+        Some(Effect::Terminated { key })
+    }
+}
+
+impl Machine {
+    fn next_deadline(&self) -> Option<Instant> {
+        match self {
+            Machine::ClientInvite(m) => m.next_deadline(),
+            Machine::ClientNonInvite(m) => m.next_deadline(),
+            Machine::ServerInvite(m) => m.next_deadline(),
+            Machine::ServerNonInvite(m) => m.next_deadline(),
+        }
+    }
+}
