@@ -1,0 +1,253 @@
+//! Parameters behind a semicolon, of URIs and of header values.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use super::error::SyntaxError;
+use super::grammar;
+
+/// Parameters as they stand in the message: `;name=value;flag`.
+///
+/// Names match without regard to case. The text is kept, so what is not understood is forwarded as it came.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params {
+    text: Box<str>,
+}
+
+impl Params {
+    /// No parameters.
+    pub fn new() -> Params {
+        Params::default()
+    }
+
+    /// Reads parameters; the text is empty or starts with a semicolon, blanks allowed around `;` and `=`.
+    ///
+    /// # Errors
+    /// A quoted string that does not end, a name that is no token, text after a quoted value.
+    pub fn parse(text: &str) -> Result<Params, SyntaxError> {
+        let text = grammar::trim_str(text);
+        if !text.is_empty() && !text.starts_with(';') {
+            return Err(SyntaxError(
+                "text where a parameter should start; put ';' before it",
+            ));
+        }
+        for element in Pieces(text) {
+            check_parameter(element)?;
+        }
+        Ok(Params { text: text.into() })
+    }
+
+    /// Name and value of each parameter in order; the value without its quotes, `None` for a flag.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
+        Pieces(&self.text).filter_map(|piece| {
+            let (name, value) = split(piece);
+            (!name.is_empty()).then(|| (name, value.map(strip_quotes)))
+        })
+    }
+
+    /// Value of a parameter without its quotes; empty for a flag, `None` if it is not there.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter()
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.unwrap_or(""))
+    }
+
+    /// Value of a parameter with the backslashes of its quoted string resolved.
+    pub fn unquoted(&self, name: &str) -> Option<Cow<'_, str>> {
+        Pieces(&self.text)
+            .map(split)
+            .find(|(found, _)| found.eq_ignore_ascii_case(name))
+            .map(|(_, value)| grammar::unquote(value.unwrap_or("")))
+    }
+
+    /// Whether a parameter is there, with or without a value.
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Whether there is no parameter.
+    pub fn is_empty(&self) -> bool {
+        self.iter().next().is_none()
+    }
+
+    /// Sets a parameter, in its place if it is there, else at the end; `None` sets a flag.
+    ///
+    /// The value is written as given; see [`Params::set_quoted`] for free text.
+    pub fn set(&mut self, name: &str, value: Option<&str>) {
+        let new = match value {
+            Some(value) => format!(";{}={}", clean(name), clean(value)),
+            None => format!(";{}", clean(name)),
+        };
+        let mut done = false;
+        let mut text = String::with_capacity(self.text.len() + new.len());
+        for piece in Pieces(&self.text) {
+            if !split(piece).0.eq_ignore_ascii_case(name) {
+                text.push(';');
+                text.push_str(piece);
+            } else if !done {
+                text.push_str(&new);
+                done = true;
+            }
+        }
+        if !done {
+            text.push_str(&new);
+        }
+        self.text = text.into();
+    }
+
+    /// Sets a parameter to a quoted string.
+    pub fn set_quoted(&mut self, name: &str, value: &str) {
+        self.set(name, Some(&grammar::quote(&grammar::one_line(value))));
+    }
+
+    /// Takes a parameter away, wherever it stands.
+    pub fn remove(&mut self, name: &str) {
+        let mut text = String::with_capacity(self.text.len());
+        for piece in Pieces(&self.text) {
+            if !split(piece).0.eq_ignore_ascii_case(name) {
+                text.push(';');
+                text.push_str(piece);
+            }
+        }
+        self.text = text.into();
+    }
+
+    /// The text as it goes on the wire.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for Params {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+/// Text between the semicolons that stand outside quotes, the first semicolon skipped.
+struct Pieces<'a>(&'a str);
+
+impl<'a> Iterator for Pieces<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let text = self.0.strip_prefix(';')?;
+        let end = semicolon(text).unwrap_or(text.len());
+        self.0 = &text[end..];
+        Some(&text[..end])
+    }
+}
+
+/// Where the next semicolon outside quotes stands.
+fn semicolon(text: &str) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    for (at, octet) in text.bytes().enumerate() {
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            b';' if !quoted => return Some(at),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Name and raw value of one parameter.
+fn split(piece: &str) -> (&str, Option<&str>) {
+    match piece.split_once('=') {
+        Some((name, value)) => (grammar::trim_str(name), Some(grammar::trim_str(value))),
+        None => (grammar::trim_str(piece), None),
+    }
+}
+
+fn strip_quotes(value: &str) -> &str {
+    value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(value)
+}
+
+/// Keeps a caller's value from ending the line it is written on.
+fn clean(text: &str) -> Cow<'_, str> {
+    grammar::one_line(text)
+}
+
+fn check_parameter(piece: &str) -> Result<(), SyntaxError> {
+    let (name, value) = split(piece);
+    match value {
+        // Empty parameters (";;") are common and harmless.
+        None if name.is_empty() => return Ok(()),
+        None => {}
+        Some(value) if value.starts_with('"') => {
+            if grammar::quoted_len(value) != Some(value.len()) {
+                return Err(SyntaxError(
+                    "quoted parameter value does not end where the parameter does",
+                ));
+            }
+        }
+        Some(value)
+            if value
+                .bytes()
+                .any(|octet| octet == b'"' || grammar::is_blank(octet)) =>
+        {
+            return Err(SyntaxError(
+                "blank or quote inside a parameter value; quote the value",
+            ));
+        }
+        Some(_) => {}
+    }
+    // Slash, brackets and such stand in names of URI parameters (RFC 3261 section 25.1, paramchar).
+    let good = |octet: u8| grammar::is_token_char(octet) || b"[]/:&$()".contains(&octet);
+    if name.is_empty() || !name.bytes().all(good) {
+        return Err(SyntaxError("parameter name is not a token"));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_found_by_name_in_any_case() {
+        let params = Params::parse(r#" ; Tag = a1;lr ;+sip.instance="<urn:uuid:1;2>""#).unwrap();
+        assert_eq!(params.get("tag"), Some("a1"));
+        assert_eq!(params.get("LR"), Some(""));
+        assert_eq!(params.get("+sip.instance"), Some("<urn:uuid:1;2>"));
+        assert_eq!(params.get("x"), None);
+        assert_eq!(params.iter().count(), 3);
+    }
+
+    #[test]
+    fn setting_keeps_the_rest_as_it_was() {
+        let mut params = Params::parse(";a=1;rport;b=\"x;y\"").unwrap();
+        params.set("rport", Some("5060"));
+        params.set("received", Some("192.0.2.1"));
+        assert_eq!(
+            params.as_str(),
+            ";a=1;rport=5060;b=\"x;y\";received=192.0.2.1"
+        );
+        params.remove("a");
+        params.set("lr", None);
+        assert_eq!(
+            params.as_str(),
+            ";rport=5060;b=\"x;y\";received=192.0.2.1;lr"
+        );
+    }
+
+    #[test]
+    fn a_value_cannot_break_out_of_its_line() {
+        let mut params = Params::new();
+        params.set_quoted("text", "a\r\nb \"c\"");
+        assert_eq!(params.as_str(), r#";text="a  b \"c\"""#);
+        assert_eq!(params.unquoted("text").unwrap(), "a  b \"c\"");
+    }
+
+    #[test]
+    fn broken_parameters_are_refused() {
+        for bad in ["x", ";a=\"open", ";a=\"b\"c", ";a b", ";=v", ";a=b c"] {
+            assert!(Params::parse(bad).is_err(), "{bad}");
+        }
+    }
+}
