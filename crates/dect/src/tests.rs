@@ -1,0 +1,9 @@
+//! What the tests of this crate share: the one place that may look at the clock.
+
+use std::time::Instant;
+
+/// The first instant of a test's own time.
+#[allow(clippy::disallowed_methods)]
+pub(crate) fn t0() -> Instant {
+    Instant::now()
+}
