@@ -111,7 +111,7 @@ pub enum FrameError {
 impl Frame {
     /// The frame as it goes on the air, in whole segments, with fill and checksum.
     ///
-    /// `sender` says who sends it, `signature` is the LSIG of the link (see [`crate::mac::Pmid::link_signature`]).
+    /// `sender` says who sends it, `signature` is the LSIG of the link (see [`crate::mac::Pmid::lsig`]).
     /// Information beyond [`MAX_INFO`] octets is cut off.
     pub fn encode(&self, sender: Side, signature: u16) -> Vec<u8> {
         let info = &self.info[..self.info.len().min(MAX_INFO)];

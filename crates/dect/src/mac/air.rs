@@ -91,7 +91,7 @@ impl Position {
 }
 
 /// Header of every datagram.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// The base's frame; going up, the downlink frame that this follows.
     pub frame: FrameNumber,
@@ -103,7 +103,7 @@ pub struct Header {
     pub bearer: u8,
     /// Base station that sends or is meant.
     pub rfpi: RfpiOctets,
-    /// Portable that sends or is meant; [`Pmid::ALL`] for all.
+    /// Portable that sends or is meant; [`super::ALL_PORTABLES`] for all.
     pub pmid: Pmid,
 }
 
@@ -354,7 +354,11 @@ fn parse_header(octets: &[u8]) -> Result<(u8, Header), AirError> {
     let bearer = in_range("bearer", reader.octet()?, 0, BEARERS)?;
     let rfpi = reader.array()?;
     let [high, middle, low] = reader.array()?;
-    let pmid = Pmid::new(u32::from_be_bytes([0, high, middle, low]));
+    let pmid =
+        Pmid::from_bits(u32::from_be_bytes([0, high, middle, low])).ok_or(AirError::Field {
+            field: "PMID",
+            value: high,
+        })?;
     Ok((
         kind,
         Header {
@@ -513,7 +517,7 @@ fn write_header(code: u8, header: &Header, out: &mut [u8; MAX_OCTETS]) {
     }
     writer.put(&[header.power_dbm as u8, header.bearer]);
     writer.put(&header.rfpi);
-    writer.put(&header.pmid.value().to_be_bytes()[1..]);
+    writer.put(&header.pmid.bits().to_be_bytes()[1..]);
 }
 
 fn write_body(body: &Body, writer: &mut Writer<'_>) {

@@ -15,6 +15,8 @@ pub mod segments;
 
 use std::time::Duration;
 
+pub use crate::identity::Pmid;
+
 /// Length of a TDMA frame. Source: EN 300 175-2 section 4.
 pub const FRAME: Duration = Duration::from_millis(10);
 /// Frames in a multiframe. Source: EN 300 175-2 section 4.
@@ -99,45 +101,11 @@ impl FrameNumber {
     }
 }
 
-/// Portable's MAC identity, 20 bits. Source: EN 300 175-6 section 10, EN 300 175-3 section 11.7.2.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Pmid(u32);
-
-impl Pmid {
-    /// All portables: the PMID of broadcasts.
-    pub const ALL: Self = Self(0);
-
-    /// Keeps the low 20 bits of a number.
-    pub const fn new(value: u32) -> Self {
-        Self(value & 0xF_FFFF)
-    }
-
-    /// A default PMID: `E` and 16 arbitrary bits, made anew for each access.
-    pub const fn default_individual(random: u16) -> Self {
-        Self(0xE_0000 | random as u32)
-    }
-
-    /// The 20 bits, right-aligned.
-    pub const fn value(self) -> u32 {
-        self.0
-    }
-
-    /// Whether it was assigned as a TPUI (first digit 0 to B), as opposed to default or emergency.
-    pub const fn is_assigned(self) -> bool {
-        self.0 != 0 && self.0 >> 16 < 0xC
-    }
-
-    /// Link signature of the Lc checksum: low 16 bits of an assigned PMID, else 0. Source: EN 300 175-4 section 10.3.1.
-    pub const fn link_signature(self) -> u16 {
-        if self.is_assigned() { self.0 as u16 } else { 0 }
-    }
-}
-
-impl std::fmt::Display for Pmid {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:05x}", self.0)
-    }
-}
+/// Who is meant by broadcasts: all portables.
+pub const ALL_PORTABLES: Pmid = match Pmid::from_bits(0) {
+    Some(pmid) => pmid,
+    None => panic!("0 has no more than 20 bits"),
+};
 
 #[cfg(test)]
 mod tests {
@@ -151,13 +119,5 @@ mod tests {
         assert_eq!(last.next().since(last), 1);
         assert_eq!(last.since(last.next()), -1);
         assert!(last.next().is_after(last) && !last.is_after(last.next()));
-    }
-
-    #[test]
-    fn only_assigned_pmids_sign_the_link() {
-        assert_eq!(Pmid::new(0x0_1234).link_signature(), 0x1234);
-        assert_eq!(Pmid::default_individual(0x1234).link_signature(), 0);
-        assert_eq!(Pmid::new(0xF_1234).link_signature(), 0);
-        assert_eq!(Pmid::default_individual(0xABCD).to_string(), "eabcd");
     }
 }

@@ -82,12 +82,16 @@ pub fn unit(random: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mac::{ALL_PORTABLES, FrameNumber};
 
     fn at(metres: f64) -> Header {
         Header {
             position: Position::from_metres([metres, 0.0, 0.0]),
             power_dbm: 24,
-            ..Header::default()
+            frame: FrameNumber::default(),
+            bearer: 0,
+            rfpi: [0; 5],
+            pmid: ALL_PORTABLES,
         }
     }
 

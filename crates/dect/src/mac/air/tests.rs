@@ -14,7 +14,7 @@ fn header(bearer: u8) -> Header {
         power_dbm: -4,
         bearer,
         rfpi: [0x11, 0x00, 0x23, 0x45, 0x2A],
-        pmid: Pmid::new(0x0_1234),
+        pmid: Pmid::from_bits(0x0_1234).unwrap(),
     }
 }
 
