@@ -5,6 +5,7 @@
 
 #![warn(missing_docs)]
 
+pub mod auth;
 pub mod dialog;
 pub mod message;
 pub mod registration;

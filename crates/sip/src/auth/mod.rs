@@ -1,0 +1,3 @@
+//! Proving who one is.
+
+pub mod digest;
