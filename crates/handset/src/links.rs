@@ -1,0 +1,167 @@
+//! The handset's MAC connections: numbers of messages both ways, and what still has to be taken by the base station.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::action::Radio;
+use crate::event::{BaseId, Held, Link, NwkUp, Tag};
+
+/// All connections of one handset.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    connections: BTreeMap<Link, Connection>,
+    /// Base stations whose link is dead.
+    unreachable: BTreeSet<BaseId>,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// Radio part number of its base station.
+    pub(crate) rpn: u8,
+    /// Where its base station takes speech.
+    pub(crate) speech: SocketAddr,
+    /// Number of the last message from the handset that was applied.
+    pub(crate) last_up: u64,
+    /// Number of the last message to the handset.
+    pub(crate) last_down: u64,
+    /// When it is released for want of use (LCE.02).
+    pub(crate) release_at: Option<Instant>,
+    /// Messages to the handset that the base station did not confirm to have taken.
+    untaken: BTreeMap<u64, (Tag, Bytes)>,
+}
+
+/// What to make of a message's number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    /// First message of a connection that was not known.
+    First,
+    /// The next message of a connection.
+    Next,
+    /// Applied before.
+    Again,
+}
+
+impl Links {
+    /// Takes note of a message's arrival.
+    pub(crate) fn arrived(&mut self, up: &NwkUp) -> Arrival {
+        self.unreachable.remove(&up.link.base);
+        let Some(connection) = self.connections.get_mut(&up.link) else {
+            let (rpn, speech, last_up) = (up.rpn, up.speech, up.seq);
+            let fresh = Connection { rpn, speech, last_up, last_down: 0, release_at: None, untaken: BTreeMap::new() };
+            self.connections.insert(up.link.clone(), fresh);
+            return Arrival::First;
+        };
+        if up.seq <= connection.last_up {
+            return Arrival::Again;
+        }
+        connection.last_up = up.seq;
+        Arrival::Next
+    }
+
+    /// A connection, if it stands.
+    pub(crate) fn get(&self, link: &Link) -> Option<&Connection> {
+        self.connections.get(link)
+    }
+
+    /// A connection, if it stands.
+    pub(crate) fn get_mut(&mut self, link: &Link) -> Option<&mut Connection> {
+        self.connections.get_mut(link)
+    }
+
+    /// Some connection whose base station can be reached: the newest one.
+    pub(crate) fn usable(&self) -> Option<&Link> {
+        self.connections.keys().rfind(|link| self.reaches(&link.base))
+    }
+
+    /// Whether orders reach a base station, as far as we know.
+    pub(crate) fn reaches(&self, base: &BaseId) -> bool {
+        !self.unreachable.contains(base)
+    }
+
+    /// Numbers a message to the handset; the order to send it, unless it has to wait for the base station's link.
+    pub(crate) fn send(&mut self, tag: Tag, link: &Link, pdu: Bytes) -> Option<Radio> {
+        let reachable = self.reaches(&link.base);
+        let connection = self.connections.get_mut(link)?;
+        connection.last_down += 1;
+        let seq = connection.last_down;
+        connection.untaken.insert(seq, (tag, pdu.clone()));
+        reachable.then(|| Radio::SendNwk { tag, link: link.clone(), seq, pdu })
+    }
+
+    /// Takes in that the base station took a message, or never will; tells whose connection it was.
+    pub(crate) fn taken(&mut self, tag: Tag) -> Option<Link> {
+        let (link, connection) = self.connections.iter_mut().find(|(_, c)| c.has(tag))?;
+        connection.untaken.retain(|_, (waiting, _)| *waiting != tag);
+        Some(link.clone())
+    }
+
+    /// Whether an order to send is still without result.
+    pub(crate) fn waits_for(&self, tag: Tag) -> Option<&Link> {
+        self.connections.iter().find(|(_, c)| c.has(tag)).map(|(link, _)| link)
+    }
+
+    /// Forgets a connection.
+    pub(crate) fn remove(&mut self, link: &Link) -> Option<Connection> {
+        self.connections.remove(link)
+    }
+
+    /// The link to a base station is dead.
+    pub(crate) fn lost(&mut self, base: &BaseId) {
+        if self.connections.keys().any(|link| link.base == *base) {
+            self.unreachable.insert(base.clone());
+        }
+    }
+
+    /// The base station is back and says what it holds: connections that are gone, and what has to be sent again.
+    pub(crate) fn back(&mut self, base: &BaseId, same_boot: bool, held: &[Held]) -> (Vec<Link>, Vec<Radio>) {
+        self.unreachable.remove(base);
+        let holds = |link: &Link| held.iter().find(|held| held.connection == link.connection).filter(|_| same_boot);
+        let here = self.connections.iter_mut().filter(|(link, _)| link.base == *base);
+        let (mut gone, mut again) = (Vec::new(), Vec::new());
+        for (link, connection) in here {
+            match holds(link) {
+                Some(held) => again.extend(connection.again(link, held.last_down_seq)),
+                None => gone.push(link.clone()),
+            }
+        }
+        (gone, again)
+    }
+
+    /// Connections in the order of their names.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&Link, &Connection)> {
+        self.connections.iter()
+    }
+
+    /// When the first idle connection is to be released.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.connections.values().filter_map(|c| c.release_at).min()
+    }
+
+    /// Connections that nobody needs any longer.
+    pub(crate) fn overdue(&self, now: Instant) -> Vec<Link> {
+        let due = |c: &Connection| c.release_at.is_some_and(|at| now >= at);
+        self.connections.iter().filter(|(_, c)| due(c)).map(|(link, _)| link.clone()).collect()
+    }
+}
+
+impl Connection {
+    fn has(&self, tag: Tag) -> bool {
+        self.untaken.values().any(|(waiting, _)| *waiting == tag)
+    }
+
+    /// Orders for what the base station did not take; what it took is done with.
+    fn again(&mut self, link: &Link, taken: u64) -> Vec<Radio> {
+        self.untaken.retain(|seq, _| *seq > taken);
+        let order = |(seq, (tag, pdu)): (&u64, &(Tag, Bytes))| Radio::SendNwk {
+            tag: *tag,
+            link: link.clone(),
+            seq: *seq,
+            pdu: pdu.clone(),
+        };
+        self.untaken.iter().map(order).collect()
+    }
+}
