@@ -9,6 +9,7 @@ pub mod auth;
 pub mod dialog;
 pub mod message;
 pub mod registration;
+pub mod sdp;
 pub mod transaction;
 pub mod trunk;
 pub mod user_agent;
