@@ -138,6 +138,11 @@ impl Registration {
         matches!(self.state, State::Registered { .. })
     }
 
+    /// Tells whether the owner wants to be registered.
+    pub fn is_wanted(&self) -> bool {
+        !matches!(self.state, State::Idle | State::Leaving)
+    }
+
     /// Takes in one event and answers with what must now be done, in order.
     pub fn handle(&mut self, now: Instant, rng: &mut dyn RngCore, event: Event) -> Vec<Action> {
         match (self.state, event) {

@@ -55,6 +55,7 @@ impl ClientInvite {
             }
             // Timer A: send again and wait twice as long.
             (State::Calling { resend: Some(resend), .. }, Event::Deadline) if resend.is_due(now) => {
+                resend.advance(now);
                 vec![Action::Send(self.request.clone())]
             }
             (State::Calling { .. } | State::Proceeding, Event::Received(response)) => {

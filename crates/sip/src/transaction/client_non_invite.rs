@@ -46,6 +46,7 @@ impl ClientNonInvite {
             }
             // Timer E.
             (State::Waiting { resend: Some(resend), .. }, Event::Deadline) if resend.is_due(now) => {
+                resend.advance(now);
                 vec![Action::Send(self.request.clone())]
             }
             // Proceeding: the peer lives; from here on Timer E runs at T2.

@@ -60,6 +60,7 @@ impl ServerInvite {
             (State::Completed { last, resend: Some(resend), .. }, Event::Deadline)
                 if resend.is_due(now) =>
             {
+                resend.advance(now);
                 vec![Action::Send(last.clone())]
             }
             // Timers I and L.

@@ -164,7 +164,7 @@ impl Table {
         };
         let merge = MergeKey::of(request);
         if let Some(merge) = &merge {
-            self.merges.insert(merge.clone(), key.clone());
+            self.merges.entry(merge.clone()).or_insert_with(|| key.clone());
         }
         let hop = Hop::Flow(super::build::way_back(request, from));
         self.entries.insert(key, Entry { machine, hop, merge });
@@ -276,7 +276,7 @@ impl Table {
 
     fn forget(&mut self, key: TransactionKey) -> Option<Effect> {
         let entry = self.entries.remove(&key)?;
-        if let Some(merge) = entry.merge {
+        if let Some(merge) = entry.merge.filter(|merge| self.merges.get(merge) == Some(&key)) {
             self.merges.remove(&merge);
         }
         Some(Effect::Terminated { key })

@@ -69,14 +69,15 @@ impl Resend {
         self.at
     }
 
-    /// Tells whether a repetition is due, and if so plans the one after it.
-    pub fn is_due(&mut self, now: Instant) -> bool {
-        let due = now >= self.at;
-        if due {
-            self.pause = self.cap.map_or(self.pause * 2, |cap| (self.pause * 2).min(cap));
-            self.at = now + self.pause;
-        }
-        due
+    /// Tells whether a repetition is due.
+    pub fn is_due(&self, now: Instant) -> bool {
+        now >= self.at
+    }
+
+    /// Plans the repetition after the one that is sent now.
+    pub fn advance(&mut self, now: Instant) {
+        self.pause = self.cap.map_or(self.pause * 2, |cap| (self.pause * 2).min(cap));
+        self.at = now + self.pause;
     }
 
     /// Makes every pause after the next repetition the longest one, as for Timer E once a 1xx came.
