@@ -5,9 +5,14 @@
 #![warn(missing_docs)]
 
 pub mod codec;
+pub mod conceal;
+pub mod dtmf;
 pub mod jitter;
 pub mod meter;
+pub mod mixer;
 pub mod rtp;
+pub mod srtp;
+pub mod tones;
 
 #[cfg(test)]
 pub(crate) mod tests;
