@@ -8,6 +8,8 @@ pub mod dlc;
 pub mod identity;
 pub mod mac;
 pub mod nwk;
+pub mod security;
+pub mod display;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -4,6 +4,8 @@
 //! [`mm`]: events in, actions out, one deadline each.
 
 mod accessors;
+pub mod lce;
+pub mod mm;
 pub use accessors::ElementError;
 #[doc(hidden)]
 pub mod fuzz;
