@@ -4,6 +4,7 @@
 //! [`mm`]: events in, actions out, one deadline each.
 
 mod accessors;
+pub mod cc;
 pub mod lce;
 pub mod mm;
 pub use accessors::ElementError;
