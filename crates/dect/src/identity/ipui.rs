@@ -71,10 +71,11 @@ impl Ipui {
         let whole = whole >> (count * 8 - usize::from(bits));
         let put = (whole >> (bits - 4)) as u8;
         let number = whole & ((1u128 << (bits - 4)) - 1);
-        if put == N && bits == N_BITS {
-            if let Ok(ipei) = Ipei::from_bits(number as u64) {
-                return Ok(Self::N(ipei));
-            }
+        if put == N
+            && bits == N_BITS
+            && let Ok(ipei) = Ipei::from_bits(number as u64)
+        {
+            return Ok(Self::N(ipei));
         }
         Ok(Self::Other(OtherIpui { put, bits, number }))
     }
