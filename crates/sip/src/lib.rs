@@ -7,6 +7,8 @@
 
 pub mod auth;
 pub mod dialog;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod message;
 pub mod registration;
 pub mod sdp;

@@ -74,6 +74,21 @@ pub(crate) fn find_bare(text: &[u8], wanted: u8) -> Option<usize> {
     None
 }
 
+/// Where the first octet of `wanted` stands outside quoted strings.
+pub(crate) fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
+    let (mut quoted, mut escaped) = (false, false);
+    text.iter().position(|octet| {
+        let plain = !quoted && !escaped;
+        match octet {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
+            b'"' => quoted = !quoted,
+            _ => {}
+        }
+        plain && *octet == wanted
+    })
+}
+
 /// Elements of a comma-separated list, trimmed; empty ones are left out.
 pub(crate) struct List<'a> {
     rest: Option<&'a [u8]>,

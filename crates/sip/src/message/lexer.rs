@@ -120,6 +120,13 @@ pub(super) fn lex(buffer: &[u8]) -> Result<Parts, ParseError> {
     };
     let mut at = first + 2;
     while !buffer[at..].starts_with(b"\r\n") {
+        if at == buffer.len() {
+            parts.note(Defect::Header(
+                "the empty line after the headers is missing",
+            ));
+            parts.body = at;
+            return Ok(parts);
+        }
         let end = logical_line_end(buffer, at).ok_or(ParseError::Truncated)?;
         match header(buffer, at, end) {
             Ok(entry) => {
@@ -165,8 +172,8 @@ fn header(buffer: &[u8], start: usize, end: usize) -> Result<Entry, &'static str
     if !grammar::is_token(name) {
         return Err("header name is not a token");
     }
-    if has_bare_line_end(line) {
-        return Err("CR or LF alone inside a header; end lines with both");
+    if has_stray_control(line) {
+        return Err("NUL, or CR or LF alone, inside a header; end lines with both");
     }
     let rest = &line[colon + 1..];
     let value = grammar::trim(rest);
@@ -182,11 +189,12 @@ fn header(buffer: &[u8], start: usize, end: usize) -> Result<Entry, &'static str
     })
 }
 
-/// Whether a CR or LF stands there that is not part of a fold.
-fn has_bare_line_end(line: &[u8]) -> bool {
-    memchr::memchr2_iter(b'\r', b'\n', line).any(|at| match line[at] {
+/// Whether a NUL stands there, or a CR or LF that is not part of a fold.
+fn has_stray_control(line: &[u8]) -> bool {
+    memchr::memchr3_iter(b'\r', b'\n', 0, line).any(|at| match line[at] {
         b'\r' => line.get(at + 1) != Some(&b'\n'),
-        _ => at == 0 || line[at - 1] != b'\r',
+        b'\n' => at == 0 || line[at - 1] != b'\r',
+        _ => true,
     })
 }
 

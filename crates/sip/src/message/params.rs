@@ -132,25 +132,10 @@ impl<'a> Iterator for Pieces<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let text = self.0.strip_prefix(';')?;
-        let end = semicolon(text).unwrap_or(text.len());
+        let end = grammar::find_unquoted(text.as_bytes(), b';').unwrap_or(text.len());
         self.0 = &text[end..];
         Some(&text[..end])
     }
-}
-
-/// Where the next semicolon outside quotes stands.
-fn semicolon(text: &str) -> Option<usize> {
-    let (mut quoted, mut escaped) = (false, false);
-    for (at, octet) in text.bytes().enumerate() {
-        match octet {
-            _ if escaped => escaped = false,
-            b'\\' if quoted => escaped = true,
-            b'"' => quoted = !quoted,
-            b';' if !quoted => return Some(at),
-            _ => {}
-        }
-    }
-    None
 }
 
 /// Name and raw value of one parameter.

@@ -356,6 +356,9 @@ fn parse_sip(scheme: Scheme, rest: &str) -> Result<Uri, SyntaxError> {
         Some((rest, headers)) => (rest, Some(headers)),
         None => (rest, None),
     };
+    if rest.contains('@') {
+        return Err(SyntaxError("second '@' in the URI; escape it as %40"));
+    }
     let at = rest.find(';').unwrap_or(rest.len());
     let (hostport, params) = rest.split_at(at);
     let (host, port) = parse_hostport(hostport)?;
@@ -365,9 +368,18 @@ fn parse_sip(scheme: Scheme, rest: &str) -> Result<Uri, SyntaxError> {
         password: password.map(Into::into),
         host: Some(host),
         port,
-        params: Params::parse(params)?,
+        params: parse_params(params)?,
         headers: headers.map(Into::into),
     })
+}
+
+/// Reads parameters; escapes that hide an unreserved character mean that character (RFC 3261 section 19.1.2), so that
+/// `%6C%72` is found as `lr`.
+fn parse_params(text: &str) -> Result<Params, SyntaxError> {
+    match text.contains('%') {
+        true => Params::parse(&normal(text)),
+        false => Params::parse(text),
+    }
 }
 
 /// Reads `host`, `host:port` or `[address]:port`.
@@ -529,8 +541,8 @@ fn same_params(a: &Params, b: &Params) -> bool {
     telling
         .iter()
         .all(|name| a.contains(name) == b.contains(name))
-        && a.iter().all(|(name, value)| match b.get(name) {
-            Some(other) => same_text(Some(value.unwrap_or("")), Some(other), true),
+        && a.iter().all(|(name, _)| match b.get(name) {
+            Some(other) => same_text(a.get(name), Some(other), true),
             None => true,
         })
 }

@@ -200,8 +200,9 @@ impl fmt::Display for Credentials {
         )?;
         write!(
             f,
-            ", response=\"{}\", algorithm={}",
-            self.response, self.algorithm
+            ", response={}, algorithm={}",
+            quote(&self.response),
+            self.algorithm
         )?;
         if let Some((qop, count, cnonce)) = &self.qop {
             // RFC 3261 section 25.1: qop and nc stand here without quotes.
@@ -244,9 +245,17 @@ fn parameters(text: &str) -> Result<Vec<(&str, Cow<'_, str>)>, SyntaxError> {
         .collect()
 }
 
+/// Text between the commas outside quotes, empty pieces left out.
 fn elements(text: &str) -> impl Iterator<Item = &str> {
-    // Commas are ASCII, so the pieces are whole characters.
-    grammar::List::new(text.as_bytes()).filter_map(|piece| std::str::from_utf8(piece).ok())
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest.take()?;
+        let comma = grammar::find_unquoted(text.as_bytes(), b',');
+        let (piece, after) = comma.map_or((text, None), |at| (&text[..at], Some(&text[at + 1..])));
+        rest = after;
+        Some(grammar::trim_str(piece))
+    })
+    .filter(|piece| !piece.is_empty())
 }
 
 #[cfg(test)]
