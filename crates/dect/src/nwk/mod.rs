@@ -4,6 +4,7 @@
 //! [`mm`]: events in, actions out, one deadline each.
 
 mod accessors;
+mod capabilities;
 pub mod cc;
 pub mod lce;
 pub mod mm;
@@ -14,6 +15,7 @@ pub mod ie;
 mod kind;
 mod page;
 
+pub use capabilities::FixedPartCapabilities;
 pub use fuzz::fuzz_nwk;
 pub use ie::Ie;
 pub use kind::{Cc, Ciss, Clms, Coms, Kind, Lce, Mm};
