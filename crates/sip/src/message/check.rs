@@ -95,13 +95,21 @@ impl Message {
         self.content_type()?;
         self.routes()?;
         self.record_routes()?;
-        if self.contact_is_star() && self.headers(HeaderName::Contact).count() > 1 {
-            return Err(HeaderError::Malformed {
-                name: "Contact",
-                problem: "'*' must stand alone",
-            });
-        }
+        self.check_star()?;
         self.contacts()?.iter().try_for_each(check_contact)
+    }
+
+    /// A Contact of `*` stands alone (RFC 3261 section 20.10).
+    fn check_star(&self) -> Result<(), HeaderError> {
+        let mut contacts = self.headers(HeaderName::Contact);
+        let problem = "'*' must stand alone";
+        match contacts.any(|contact| contact.raw() == b"*") {
+            true if self.headers(HeaderName::Contact).count() > 1 => Err(HeaderError::Malformed {
+                name: "Contact",
+                problem,
+            }),
+            _ => Ok(()),
+        }
     }
 
     fn check_request(&self, method: &Method) -> Result<(), Refusal> {

@@ -164,12 +164,12 @@ fn check_parameter(piece: &str) -> Result<(), SyntaxError> {
         // Empty parameters (";;") are common and harmless.
         None if name.is_empty() => return Ok(()),
         None => {}
+        Some(value)
+            if value.starts_with('"') && grammar::quoted_len(value) == Some(value.len()) => {}
         Some(value) if value.starts_with('"') => {
-            if grammar::quoted_len(value) != Some(value.len()) {
-                return Err(SyntaxError(
-                    "quoted parameter value does not end where the parameter does",
-                ));
-            }
+            return Err(SyntaxError(
+                "quoted parameter value does not end where the parameter does",
+            ));
         }
         Some(value)
             if value

@@ -1,11 +1,16 @@
 //! SIP, SIPS and tel URIs; others are carried as they are.
 
+mod escape;
+mod host;
+
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
+use escape::{check_escapes, escape, escape_user, normal, unescape};
+pub use host::Host;
+pub(crate) use host::parse_hostport;
+
 use super::error::SyntaxError;
-use super::grammar;
 use super::params::Params;
 
 /// What a URI starts with.
@@ -29,90 +34,6 @@ impl Scheme {
             Scheme::Sips => "sips",
             Scheme::Tel => "tel",
             Scheme::Other(name) => name,
-        }
-    }
-}
-
-/// Host of a URI or a Via.
-#[derive(Debug, Clone)]
-pub enum Host {
-    /// A domain name; compared without regard to case.
-    Name(Box<str>),
-    /// An IPv4 address.
-    V4(Ipv4Addr),
-    /// An IPv6 address, in brackets on the wire.
-    V6(Ipv6Addr),
-}
-
-impl Host {
-    /// Reads a host name or address; an IPv6 address with or without brackets.
-    ///
-    /// # Errors
-    /// Anything that is neither an address nor made of letters, digits, `-`, `_` and dots.
-    pub fn parse(text: &str) -> Result<Host, SyntaxError> {
-        let inside = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
-        if let Some(inside) = inside {
-            return parse_v6(inside).map(Host::V6);
-        }
-        if let Ok(address) = text.parse() {
-            return Ok(Host::V4(address));
-        }
-        if text.contains(':') {
-            return parse_v6(text).map(Host::V6);
-        }
-        let good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
-        if text.is_empty() || !text.bytes().all(good) {
-            return Err(SyntaxError("host is neither a name nor an address"));
-        }
-        Ok(Host::Name(text.into()))
-    }
-
-    /// The address, if it is one.
-    pub fn ip(&self) -> Option<IpAddr> {
-        match self {
-            Host::Name(_) => None,
-            Host::V4(address) => Some((*address).into()),
-            Host::V6(address) => Some((*address).into()),
-        }
-    }
-}
-
-/// Reads an IPv6 address; the grammar of RFC 3261 lets `:::` through, which RFC 5118 section 4.10
-/// asks receivers to take as `::`.
-fn parse_v6(text: &str) -> Result<Ipv6Addr, SyntaxError> {
-    text.replacen(":::", "::", 1)
-        .parse()
-        .map_err(|_| SyntaxError("not an IPv6 address"))
-}
-
-impl PartialEq for Host {
-    fn eq(&self, other: &Host) -> bool {
-        match (self, other) {
-            (Host::Name(a), Host::Name(b)) => a.eq_ignore_ascii_case(b),
-            (a, b) => a.ip().is_some() && a.ip() == b.ip(),
-        }
-    }
-}
-
-impl Eq for Host {}
-
-impl From<IpAddr> for Host {
-    fn from(address: IpAddr) -> Host {
-        match address {
-            IpAddr::V4(address) => Host::V4(address),
-            IpAddr::V6(address) => Host::V6(address),
-        }
-    }
-}
-
-impl fmt::Display for Host {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Host::Name(name) => f.write_str(name),
-            Host::V4(address) => address.fmt(f),
-            Host::V6(address) => write!(f, "[{address}]"),
         }
     }
 }
@@ -382,88 +303,6 @@ fn parse_params(text: &str) -> Result<Params, SyntaxError> {
     }
 }
 
-/// Reads `host`, `host:port` or `[address]:port`.
-pub(crate) fn parse_hostport(text: &str) -> Result<(Host, Option<u16>), SyntaxError> {
-    let split = match text.rfind(']') {
-        Some(end) => end + 1,
-        None => text.find(':').unwrap_or(text.len()),
-    };
-    let (host, port) = text.split_at(split);
-    let host = Host::parse(grammar::trim_str(host))?;
-    let port = grammar::trim_str(port);
-    let port = match port.strip_prefix(':') {
-        Some(digits) => Some(
-            grammar::number(grammar::trim_str(digits))
-                .ok_or(SyntaxError("port is not a number up to 65535"))?,
-        ),
-        None if port.is_empty() => None,
-        None => return Err(SyntaxError("text after the host")),
-    };
-    Ok((host, port))
-}
-
-fn check_escapes(text: &str) -> Result<(), SyntaxError> {
-    let octets = text.as_bytes();
-    let bad = |at: usize| {
-        !octets
-            .get(at + 1..at + 3)
-            .is_some_and(|hex| hex.iter().all(u8::is_ascii_hexdigit))
-    };
-    if memchr::memchr_iter(b'%', octets).any(bad) {
-        return Err(SyntaxError("'%' without two hexadecimal digits"));
-    }
-    Ok(())
-}
-
-/// Resolves `%HH` once; lossy where the result is not UTF-8.
-pub(crate) fn unescape(text: &str) -> String {
-    String::from_utf8_lossy(&unescape_octets(text)).into_owned()
-}
-
-fn unescape_octets(text: &str) -> Vec<u8> {
-    let octets = text.as_bytes();
-    let mut plain = Vec::with_capacity(octets.len());
-    let mut at = 0;
-    while let Some(octet) = octets.get(at) {
-        let hex = |offset: usize| {
-            octets
-                .get(at + offset)
-                .and_then(|digit| char::from(*digit).to_digit(16))
-        };
-        match (octet, hex(1), hex(2)) {
-            (b'%', Some(high), Some(low)) => {
-                plain.push(
-                    u8::try_from(high * 16 + low).expect("two hexadecimal digits make an octet"),
-                );
-                at += 3;
-            }
-            _ => {
-                plain.push(*octet);
-                at += 1;
-            }
-        }
-    }
-    plain
-}
-
-/// Escapes everything but unreserved characters and those named.
-fn escape(text: &str, also: &[u8]) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for octet in text.bytes() {
-        if octet.is_ascii_alphanumeric() || b"-_.!~*'()".contains(&octet) || also.contains(&octet) {
-            escaped.push(char::from(octet));
-        } else {
-            escaped.push_str(&format!("%{octet:02X}"));
-        }
-    }
-    escaped
-}
-
-/// Escapes a user part (RFC 3261 section 25.1, user-unreserved).
-fn escape_user(user: &str) -> String {
-    escape(user, b"&=+$,;?/")
-}
-
 impl fmt::Display for Uri {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}:", self.scheme.as_str())?;
@@ -512,29 +351,6 @@ fn same_text(a: Option<&str>, b: Option<&str>, ignore_case: bool) -> bool {
     }
 }
 
-/// The text with each escape either resolved (unreserved characters) or in capitals.
-fn normal(text: &str) -> String {
-    let mut all = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('%') {
-        let (before, escaped) = rest.split_at(at);
-        all.push_str(before);
-        let Some(code) = escaped.get(..3) else {
-            rest = escaped;
-            break;
-        };
-        match unescape_octets(code).as_slice() {
-            [octet] if octet.is_ascii_alphanumeric() || b"-_.!~*'()".contains(octet) => {
-                all.push(char::from(*octet))
-            }
-            _ => all.push_str(&code.to_ascii_uppercase()),
-        }
-        rest = &escaped[3..];
-    }
-    all.push_str(rest);
-    all
-}
-
 /// Parameters in both must match; these few may not stand in one URI only.
 fn same_params(a: &Params, b: &Params) -> bool {
     let telling = ["user", "ttl", "method", "maddr", "transport"];
@@ -563,3 +379,6 @@ fn same_headers(a: Option<&str>, b: Option<&str>) -> bool {
     };
     sorted(a) == sorted(b)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,5 +1,10 @@
 use super::*;
 
+mod addresses;
+mod judging;
+mod making;
+mod streaming;
+
 const INVITE: &str = "INVITE sip:bob@biloxi.example.com SIP/2.0\r\n\
 Via: SIP/2.0/TCP client.atlanta.example.com:5060;branch=z9hG4bK74bf9, SIP/2.0/UDP [2001:db8::1];rport\r\n\
 v: SIP/2.0/UDP 192.0.2.1:5062 ; branch = z9hG4bKabc\r\n\
