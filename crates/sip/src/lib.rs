@@ -7,6 +7,7 @@
 
 pub mod auth;
 pub mod dialog;
+pub mod domain;
 #[doc(hidden)]
 pub mod fuzzing;
 pub mod message;
@@ -15,3 +16,6 @@ pub mod sdp;
 pub mod transaction;
 pub mod trunk;
 pub mod user_agent;
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -202,6 +202,11 @@ impl Table {
         self.client(now, key, ClientEvent::TransportFailed)
     }
 
+    /// Forgets a transaction that nobody waits for any longer and no timer would end.
+    pub fn abandon(&mut self, key: &TransactionKey) -> Vec<Effect> {
+        self.forget(key.clone()).into_iter().collect()
+    }
+
     /// Does what is due.
     pub fn deadline(&mut self, now: Instant) -> Vec<Effect> {
         let due = |e: &Entry| e.machine.next_deadline().is_some_and(|at| now >= at);

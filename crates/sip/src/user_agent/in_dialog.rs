@@ -96,6 +96,7 @@ impl UserAgent {
             let response = self.dialog_response(&state, 487).build();
             self.send_response(t, &state, response);
         }
+        self.abandon(&state);
         let by = if state.phase == Phase::Ending { By::Local } else { By::Peer };
         t.tell(Event::Ended { call, by, reason: reason_of(request) });
     }
@@ -134,10 +135,20 @@ impl UserAgent {
         }
     }
 
+    /// Forgets an INVITE that will never get its final response; one that ended forgets itself.
+    fn abandon(&mut self, state: &CallState) {
+        let open = state.attempt.key.as_ref().filter(|key| self.table.is_proceeding(key));
+        if let Some(key) = open {
+            self.owners.remove(key);
+            self.table.abandon(key);
+        }
+    }
+
     /// Does what is due in one call.
     pub(super) fn call_deadline(&mut self, t: &mut Turn<'_>, call: Call) {
         let Some(mut state) = self.calls.remove(&call) else { return };
         if state.giving_up.as_ref().and_then(|g| g.until).is_some_and(|until| t.now >= until) {
+            self.abandon(&state);
             t.tell(Event::Ended { call, by: By::Local, reason: None });
             return;
         }

@@ -306,3 +306,6 @@ impl UserAgent {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
