@@ -9,6 +9,7 @@ use ipdect_sip::transaction::{Flow, TransactionKey};
 use ipdect_sip::trunk::TrunkHealth;
 use serde::{Deserialize, Serialize};
 
+use crate::action::PresenceRow;
 use crate::media::{LegId, LegStats, SessionId};
 use crate::profile::Profile;
 
@@ -49,11 +50,26 @@ pub struct Link {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Trace(pub Option<[u8; 25]>);
 
+impl Trace {
+    /// The trace id in hexadecimal, if there is a trace.
+    #[must_use]
+    pub fn id(&self) -> Option<String> {
+        self.0.map(|octets| {
+            octets[..16]
+                .iter()
+                .map(|octet| format!("{octet:02x}"))
+                .collect()
+        })
+    }
+}
+
 /// Something that happened, told to [`crate::State::handle`].
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The owner came to be, or configuration changed: this is the whole of it.
     Configured(Box<Profile>),
+    /// What the store knew of the idle handset when its last owner died. A located one registers; the body paces by when it tells.
+    Restored(PresenceRow),
     /// The instant of [`crate::State::next_deadline`] has come.
     Deadline,
     /// A NWK message of the handset.

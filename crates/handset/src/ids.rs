@@ -21,7 +21,10 @@ impl Tags {
 
 /// A UUIDv7 (RFC 9562 section 5.7): milliseconds of UTC, then chance.
 pub(crate) fn uuid_v7(wall: SystemTime, rng: &mut dyn RngCore) -> u128 {
-    let ms = wall.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis()) & 0xffff_ffff_ffff;
+    let ms = wall
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis())
+        & 0xffff_ffff_ffff;
     let a = u128::from(rng.next_u64() & 0xfff);
     let b = u128::from(rng.next_u64() >> 2);
     ms << 80 | 0x7 << 76 | a << 64 | 0b10 << 62 | b
@@ -55,7 +58,10 @@ mod tests {
     fn an_identifier_begins_with_its_time_and_says_version_7() {
         let wall = UNIX_EPOCH + Duration::from_millis(0x0123_4567_89ab);
         let text = CallRef(uuid_v7(wall, &mut ChaCha8Rng::seed_from_u64(1))).to_string();
-        assert_eq!((&text[..13], &text[14..15], text.len()), ("01234567-89ab", "7", 36));
+        assert_eq!(
+            (&text[..13], &text[14..15], text.len()),
+            ("01234567-89ab", "7", 36)
+        );
         assert!(matches!(&text[19..20], "8" | "9" | "a" | "b"), "{text}");
     }
 }

@@ -10,13 +10,33 @@
 #![warn(missing_docs)]
 
 mod action;
+mod call;
+mod cause;
+mod ending;
 mod event;
+mod ids;
+mod incoming;
+mod ladder;
+mod links;
 mod media;
+mod media_side;
+mod mobility;
 mod notice;
+mod outbox;
+mod outgoing;
+mod presence;
 mod profile;
+mod radio;
 pub mod record;
+mod restore;
+mod sdp;
+mod sip;
+mod speech;
 mod state;
 mod status;
+mod talking;
+mod timers;
+mod turn;
 
 pub use action::{
     Action, Entry, Layer, Media, PageIdentity, PresenceRow, Radio, ReleaseCause, Store, Way,

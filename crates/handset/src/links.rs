@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
+use ipdect_dect::nwk::lce::LCE_02;
 
 use crate::action::Radio;
 use crate::event::{BaseId, Held, Link, NwkUp, Tag};
+use crate::record::HandsetPart;
 
 /// All connections of one handset.
 #[derive(Debug, Default)]
@@ -51,7 +53,14 @@ impl Links {
         self.unreachable.remove(&up.link.base);
         let Some(connection) = self.connections.get_mut(&up.link) else {
             let (rpn, speech, last_up) = (up.rpn, up.speech, up.seq);
-            let fresh = Connection { rpn, speech, last_up, last_down: 0, release_at: None, untaken: BTreeMap::new() };
+            let fresh = Connection {
+                rpn,
+                speech,
+                last_up,
+                last_down: 0,
+                release_at: None,
+                untaken: BTreeMap::new(),
+            };
             self.connections.insert(up.link.clone(), fresh);
             return Arrival::First;
         };
@@ -62,19 +71,38 @@ impl Links {
         Arrival::Next
     }
 
+    /// A connection that a record tells of.
+    pub(crate) fn restore(&mut self, part: &HandsetPart, speech: SocketAddr) {
+        let Some(link) = part.link.clone() else {
+            return;
+        };
+        let HandsetPart {
+            rpn,
+            last_up,
+            last_down,
+            ..
+        } = *part;
+        let connection = Connection {
+            rpn,
+            speech,
+            last_up,
+            last_down,
+            release_at: None,
+            untaken: BTreeMap::new(),
+        };
+        self.connections.insert(link, connection);
+    }
+
     /// A connection, if it stands.
     pub(crate) fn get(&self, link: &Link) -> Option<&Connection> {
         self.connections.get(link)
     }
 
-    /// A connection, if it stands.
-    pub(crate) fn get_mut(&mut self, link: &Link) -> Option<&mut Connection> {
-        self.connections.get_mut(link)
-    }
-
     /// Some connection whose base station can be reached: the newest one.
     pub(crate) fn usable(&self) -> Option<&Link> {
-        self.connections.keys().rfind(|link| self.reaches(&link.base))
+        self.connections
+            .keys()
+            .rfind(|link| self.reaches(&link.base))
     }
 
     /// Whether orders reach a base station, as far as we know.
@@ -89,7 +117,12 @@ impl Links {
         connection.last_down += 1;
         let seq = connection.last_down;
         connection.untaken.insert(seq, (tag, pdu.clone()));
-        reachable.then(|| Radio::SendNwk { tag, link: link.clone(), seq, pdu })
+        reachable.then(|| Radio::SendNwk {
+            tag,
+            link: link.clone(),
+            seq,
+            pdu,
+        })
     }
 
     /// Takes in that the base station took a message, or never will; tells whose connection it was.
@@ -101,7 +134,10 @@ impl Links {
 
     /// Whether an order to send is still without result.
     pub(crate) fn waits_for(&self, tag: Tag) -> Option<&Link> {
-        self.connections.iter().find(|(_, c)| c.has(tag)).map(|(link, _)| link)
+        self.connections
+            .iter()
+            .find(|(_, c)| c.has(tag))
+            .map(|(link, _)| link)
     }
 
     /// Forgets a connection.
@@ -117,10 +153,22 @@ impl Links {
     }
 
     /// The base station is back and says what it holds: connections that are gone, and what has to be sent again.
-    pub(crate) fn back(&mut self, base: &BaseId, same_boot: bool, held: &[Held]) -> (Vec<Link>, Vec<Radio>) {
+    pub(crate) fn back(
+        &mut self,
+        base: &BaseId,
+        same_boot: bool,
+        held: &[Held],
+    ) -> (Vec<Link>, Vec<Radio>) {
         self.unreachable.remove(base);
-        let holds = |link: &Link| held.iter().find(|held| held.connection == link.connection).filter(|_| same_boot);
-        let here = self.connections.iter_mut().filter(|(link, _)| link.base == *base);
+        let holds = |link: &Link| {
+            held.iter()
+                .find(|held| held.connection == link.connection)
+                .filter(|_| same_boot)
+        };
+        let here = self
+            .connections
+            .iter_mut()
+            .filter(|(link, _)| link.base == *base);
         let (mut gone, mut again) = (Vec::new(), Vec::new());
         for (link, connection) in here {
             match holds(link) {
@@ -136,6 +184,16 @@ impl Links {
         self.connections.iter()
     }
 
+    /// Starts the clock of connections that nobody uses, and stops that of those in use (LCE.02).
+    pub(crate) fn settle(&mut self, now: Instant, in_use: impl Fn(&Link) -> bool) {
+        for (link, connection) in &mut self.connections {
+            connection.release_at = match in_use(link) {
+                true => None,
+                false => connection.release_at.or(Some(now + LCE_02)),
+            };
+        }
+    }
+
     /// When the first idle connection is to be released.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         self.connections.values().filter_map(|c| c.release_at).min()
@@ -144,7 +202,11 @@ impl Links {
     /// Connections that nobody needs any longer.
     pub(crate) fn overdue(&self, now: Instant) -> Vec<Link> {
         let due = |c: &Connection| c.release_at.is_some_and(|at| now >= at);
-        self.connections.iter().filter(|(_, c)| due(c)).map(|(link, _)| link.clone()).collect()
+        self.connections
+            .iter()
+            .filter(|(_, c)| due(c))
+            .map(|(link, _)| link.clone())
+            .collect()
     }
 }
 

@@ -32,8 +32,8 @@ struct Item {
 #[derive(Debug, Clone)]
 struct Commit {
     tag: Tag,
-    /// What to commit in the store when the media resource does not take it.
-    record: Bytes,
+    /// What to commit in the store when the media resource does not take it; `None`: nothing, its refusal is an answer.
+    record: Option<Bytes>,
     /// The store itself was asked already.
     in_store: bool,
 }
@@ -58,42 +58,83 @@ pub(crate) enum Verdict {
 impl Outbox {
     /// Adds an action.
     pub(crate) fn push(&mut self, action: Action) {
-        self.waiting.push_back(Item { action, commit: None });
+        self.waiting.push_back(Item {
+            action,
+            commit: None,
+        });
     }
 
     /// Adds an order that commits `record`; what comes after it waits for the result of `tag`.
     pub(crate) fn commit(&mut self, action: Action, tag: Tag, record: Bytes) {
-        let commit = Commit { tag, record, in_store: false };
-        self.waiting.push_back(Item { action, commit: Some(commit) });
+        self.gate(action, tag, Some(record));
+    }
+
+    /// Adds an order whose refusal is an answer too; what comes after it waits for the result of `tag`.
+    pub(crate) fn ask(&mut self, action: Action, tag: Tag) {
+        self.gate(action, tag, None);
+    }
+
+    fn gate(&mut self, action: Action, tag: Tag, record: Option<Bytes>) {
+        let commit = Commit {
+            tag,
+            record,
+            in_store: false,
+        };
+        self.waiting.push_back(Item {
+            action,
+            commit: Some(commit),
+        });
     }
 
     /// Takes what may go out now.
     pub(crate) fn take(&mut self, now: Instant) -> Vec<Action> {
         let mut out = Vec::new();
         while self.gate.is_none() {
-            let Some(Item { action, commit }) = self.waiting.pop_front() else { break };
+            let Some(Item { action, commit }) = self.waiting.pop_front() else {
+                break;
+            };
             out.push(action);
-            self.gate = commit.map(|commit| Gate { commit, give_up_at: now + COMMIT_GUARD });
+            self.gate = commit.map(|commit| Gate {
+                commit,
+                give_up_at: now + COMMIT_GUARD,
+            });
         }
         out
     }
 
     /// Takes in a result. A media resource that does not take the commit is replaced by the store, a store that is away by
     /// nothing: calls go on (`takeover.md` 5, rule 1 and column "store away").
-    pub(crate) fn result(&mut self, tag: Tag, outcome: Outcome, mut fresh: impl FnMut() -> Tag) -> Verdict {
-        let Some(gate) = self.gate.take_if(|gate| gate.commit.tag == tag) else { return Verdict::NotOurs };
+    pub(crate) fn result(
+        &mut self,
+        tag: Tag,
+        outcome: Outcome,
+        mut fresh: impl FnMut() -> Tag,
+    ) -> Verdict {
+        let Some(gate) = self.gate.take_if(|gate| gate.commit.tag == tag) else {
+            return Verdict::NotOurs;
+        };
         match outcome {
             Outcome::Fenced | Outcome::WrongShard => {
                 self.waiting.clear();
                 Verdict::Fenced
             }
             Outcome::Done => Verdict::Open,
-            _ if gate.commit.in_store => Verdict::Open,
             _ => {
-                let commit = Commit { tag: fresh(), in_store: true, ..gate.commit };
-                let record = commit.record.clone();
-                let action = Action::Store(Store::Record { tag: Some(commit.tag), record });
-                self.waiting.push_front(Item { action, commit: Some(commit) });
+                if let Some(record) = gate.commit.record.filter(|_| !gate.commit.in_store) {
+                    let commit = Commit {
+                        tag: fresh(),
+                        record: Some(record.clone()),
+                        in_store: true,
+                    };
+                    let action = Action::Store(Store::Record {
+                        tag: Some(commit.tag),
+                        record,
+                    });
+                    self.waiting.push_front(Item {
+                        action,
+                        commit: Some(commit),
+                    });
+                }
                 Verdict::Open
             }
         }
@@ -101,7 +142,10 @@ impl Outbox {
 
     /// The commit whose result is overdue at `now`, if any.
     pub(crate) fn overdue(&self, now: Instant) -> Option<Tag> {
-        self.gate.as_ref().filter(|gate| now >= gate.give_up_at).map(|gate| gate.commit.tag)
+        self.gate
+            .as_ref()
+            .filter(|gate| now >= gate.give_up_at)
+            .map(|gate| gate.commit.tag)
     }
 
     /// When [`Outbox::overdue`] has something to say.
@@ -125,7 +169,11 @@ mod tests {
     const SESSION: SessionId = SessionId(1);
 
     fn note(tag: u64) -> Action {
-        Action::Media(Media::Note { tag: Tag(tag), session: SESSION, record: record() })
+        Action::Media(Media::Note {
+            tag: Tag(tag),
+            session: SESSION,
+            record: record(),
+        })
     }
 
     fn record() -> Bytes {
@@ -133,7 +181,10 @@ mod tests {
     }
 
     fn word() -> Action {
-        Action::Media(Media::StopTone { session: SESSION, leg: LegId::BASE })
+        Action::Media(Media::StopTone {
+            session: SESSION,
+            leg: LegId::BASE,
+        })
     }
 
     fn gated() -> Outbox {
@@ -148,8 +199,14 @@ mod tests {
         let mut outbox = gated();
         assert_eq!(outbox.take(t0()), [note(1)]);
         assert_eq!(outbox.take(t0()), []);
-        assert_eq!(outbox.result(Tag(7), Outcome::Done, || Tag(9)), Verdict::NotOurs);
-        assert_eq!(outbox.result(Tag(1), Outcome::Done, || Tag(9)), Verdict::Open);
+        assert_eq!(
+            outbox.result(Tag(7), Outcome::Done, || Tag(9)),
+            Verdict::NotOurs
+        );
+        assert_eq!(
+            outbox.result(Tag(1), Outcome::Done, || Tag(9)),
+            Verdict::Open
+        );
         assert_eq!(outbox.take(t0()), [word()]);
         assert!(outbox.is_empty());
     }
@@ -159,7 +216,10 @@ mod tests {
         let mut outbox = gated();
         outbox.take(t0());
         outbox.result(Tag(1), Outcome::Unreachable, || Tag(9));
-        let in_store = Action::Store(Store::Record { tag: Some(Tag(9)), record: record() });
+        let in_store = Action::Store(Store::Record {
+            tag: Some(Tag(9)),
+            record: record(),
+        });
         assert_eq!(outbox.take(t0()), [in_store]);
         outbox.result(Tag(9), Outcome::Unreachable, || Tag(10));
         assert_eq!(outbox.take(t0()), [word()]);
@@ -169,7 +229,10 @@ mod tests {
     fn a_fenced_commit_says_nothing_more() {
         let mut outbox = gated();
         outbox.take(t0());
-        assert_eq!(outbox.result(Tag(1), Outcome::Fenced, || Tag(9)), Verdict::Fenced);
+        assert_eq!(
+            outbox.result(Tag(1), Outcome::Fenced, || Tag(9)),
+            Verdict::Fenced
+        );
         assert_eq!(outbox.take(t0()), []);
     }
 }

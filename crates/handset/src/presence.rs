@@ -13,22 +13,25 @@ pub(crate) struct Use {
     in_call: bool,
     /// End of the last use; forgotten once the user counts as away.
     ended: Option<Instant>,
+    /// The first step after it is over.
+    inactive: bool,
 }
 
 impl Use {
     /// A call began.
     pub(crate) fn begins(&mut self) {
-        *self = Use { in_call: true, ended: None };
+        *self = Use {
+            in_call: true,
+            ..Use::default()
+        };
     }
 
     /// The call is over, at `now`.
     pub(crate) fn ends(&mut self, now: Instant) {
-        *self = Use { in_call: false, ended: Some(now) };
-    }
-
-    /// Whether a call keeps the handset in use.
-    pub(crate) fn in_call(self) -> bool {
-        self.in_call
+        *self = Use {
+            ended: Some(now),
+            ..Use::default()
+        };
     }
 
     /// What contacts see at `now`.
@@ -36,25 +39,29 @@ impl Use {
         match self.ended {
             _ if self.in_call => Presence::InACall,
             Some(ended) if now < ended + settings.available => Presence::Available,
-            Some(ended) if now < ended + settings.available + settings.inactive => Presence::Inactive,
+            Some(ended) if now < ended + settings.available + settings.inactive => {
+                Presence::Inactive
+            }
             _ => Presence::Away,
         }
     }
 
     /// Takes note of the time: a use long past is forgotten.
     pub(crate) fn age(&mut self, now: Instant, settings: &PresenceSettings) {
-        if self.presence(now, settings) == Presence::Away {
-            self.ended = None;
+        match self.presence(now, settings) {
+            Presence::Away => *self = Use::default(),
+            presence => self.inactive = presence == Presence::Inactive,
         }
     }
 
     /// When the next step is due, if any.
-    pub(crate) fn next_deadline(self, now: Instant, settings: &PresenceSettings) -> Option<Instant> {
-        let ended = self.ended?;
-        match self.presence(now, settings) {
-            Presence::Available => Some(ended + settings.available),
-            _ => Some(ended + settings.available + settings.inactive),
-        }
+    pub(crate) fn next_deadline(self, settings: &PresenceSettings) -> Option<Instant> {
+        let step = if self.inactive {
+            settings.available + settings.inactive
+        } else {
+            settings.available
+        };
+        self.ended.map(|ended| ended + step)
     }
 }
 
@@ -72,11 +79,14 @@ mod tests {
         let mut u = Use::default();
         assert_eq!(u.presence(start, &settings), Presence::Away);
         u.begins();
-        assert_eq!((u.presence(start, &settings), u.next_deadline(start, &settings)), (Presence::InACall, None));
+        assert_eq!(
+            (u.presence(start, &settings), u.next_deadline(&settings)),
+            (Presence::InACall, None)
+        );
         u.ends(start);
         let mut steps = Vec::new();
         let mut now = start;
-        while let Some(at) = u.next_deadline(now, &settings) {
+        while let Some(at) = u.next_deadline(&settings) {
             steps.push((now - start, u.presence(now, &settings)));
             now = at;
             u.age(now, &settings);
@@ -84,7 +94,11 @@ mod tests {
         steps.push((now - start, u.presence(now, &settings)));
         assert_eq!(
             steps,
-            [(0 * minute, Presence::Available), (5 * minute, Presence::Inactive), (10 * minute, Presence::Away)]
+            [
+                (0 * minute, Presence::Available),
+                (5 * minute, Presence::Inactive),
+                (10 * minute, Presence::Away)
+            ]
         );
     }
 }

@@ -8,12 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipdect_dect::identity::{Ari, Ipei};
+use ipdect_dect::nwk::Ie;
+use ipdect_dect::nwk::ie::{self, TerminalCapability};
 use ipdect_sip::transaction::{Timers, Transport};
 use ipdect_sip::trunk::Proxies;
 use ipdect_sip::user_agent::SentBy;
 use serde::{Deserialize, Serialize};
 
 use crate::media::Codec;
+
+/// Identifier of `<<TERMINAL-CAPABILITY>>`.
+const TERMINAL_CAPABILITY: u8 = 0x63;
 
 /// A text that prints as redacted.
 #[derive(Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -120,6 +125,26 @@ impl HandsetRow {
             terminal_capability: None,
             model: None,
         }
+    }
+
+    /// What the handset can do, as far as it told.
+    #[must_use]
+    pub fn capability(&self) -> Option<TerminalCapability> {
+        let contents = self.terminal_capability.as_ref()?;
+        let length = u8::try_from(contents.len()).ok()?;
+        let octets = [&[TERMINAL_CAPABILITY, length], contents.as_slice()].concat();
+        let (elements, _) = ie::decode_all(&octets).ok()?;
+        elements.into_iter().find_map(|element| match element {
+            Ie::TerminalCapability(capability) => Some(capability),
+            _ => None,
+        })
+    }
+
+    /// Keeps what the handset told of itself.
+    pub fn note_capability(&mut self, capability: TerminalCapability) {
+        let mut octets = Vec::new();
+        ie::encode_all(&[Ie::TerminalCapability(capability)], &mut octets);
+        self.terminal_capability = octets.get(2..).map(<[u8]>::to_vec);
     }
 }
 

@@ -3,10 +3,12 @@
 //! One value, written whole at every milestone, first to the media session, then to the store. It is JSON with short field
 //! names and a format number of its own: a reader refuses what is newer than it knows how to read, by `lowest`.
 
+use std::net::SocketAddr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::event::{Link, MediaId};
-use crate::media::{CallRef, Path, SessionId, SrtpKey, Tone};
+use crate::media::{CallRef, Path, PathId, SessionId, SrtpKey, Tone};
 use crate::notice::Placed;
 
 /// Format that we write.
@@ -124,14 +126,69 @@ pub struct CallPart {
 pub struct SipPart {
     /// Number of the call within the user agent.
     pub number: u32,
-    /// The user agent's own account of dialog and open transactions; empty before there is one.
-    pub dialog: String,
+    /// Dialog and open transactions; absent before there are any.
+    pub dialog: Option<DialogPart>,
     /// Our last SDP, as sent.
     pub local_sdp: Option<String>,
     /// The peer's last SDP.
     pub remote_sdp: Option<String>,
+    /// `o=` id of our SDP.
+    pub sdp_id: u64,
     /// Version of our last SDP.
     pub sdp_version: u64,
+}
+
+/// Group *dialog*, as [`ipdect_sip::dialog::DialogRecord`] gives it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DialogPart {
+    /// How far it is, as a number in the order of [`ipdect_sip::dialog::Phase`].
+    pub phase: u8,
+    /// Whether we called.
+    pub we_called: bool,
+    /// Call-ID.
+    pub call_id: String,
+    /// Our tag.
+    pub local_tag: String,
+    /// The peer's tag.
+    pub remote_tag: Option<String>,
+    /// Early dialogs: tag, target, route set.
+    pub early: Vec<(String, String, Vec<String>)>,
+    /// Our address, without tag.
+    pub local: String,
+    /// The peer's address, without tag.
+    pub remote: String,
+    /// Remote target.
+    pub remote_target: String,
+    /// Route set, topmost first.
+    pub route_set: Vec<String>,
+    /// Generation in which it was created.
+    pub created_in: u64,
+    /// Highest CSeq number of the peer.
+    pub remote_cseq: Option<u32>,
+    /// CSeq number of the INVITE that opened it.
+    pub invite_cseq: u32,
+    /// Contact last sent.
+    pub contact: String,
+    /// Proxy in use.
+    pub proxy: Option<u8>,
+    /// Whether the peer allows UPDATE.
+    pub allows_update: bool,
+    /// Session timer: interval in seconds, whether we refresh.
+    pub session: Option<(u32, bool)>,
+    /// Our open INVITE without its body.
+    pub open_invite: Option<String>,
+    /// The peer's open request without its body.
+    pub peer_request: Option<String>,
+    /// Whether the peer's open request brought an offer.
+    pub peer_offered: bool,
+    /// Our 2xx that waits for its ACK.
+    pub unacknowledged: Option<String>,
+    /// Our last SDP, if it is another than the call's.
+    pub local_sdp: Option<String>,
+    /// Our SDP that waits for an answer.
+    pub pending_sdp: Option<String>,
+    /// Hash of the peer's last SDP.
+    pub remote_sdp_hash: Option<u64>,
 }
 
 /// Group *media*.
@@ -143,6 +200,12 @@ pub struct MediaPart {
     pub resource: Option<(MediaId, u64)>,
     /// The base leg's path as the media resource sees it, keys and SSRCs included.
     pub path: Option<Path>,
+    /// Its id.
+    pub path_id: PathId,
+    /// Where the media resource takes RTP and RTCP of the base leg.
+    pub base_rtp: Option<(SocketAddr, u16)>,
+    /// Where it takes them of the SIP leg.
+    pub sip_rtp: Option<(SocketAddr, u16)>,
     /// Our SDES key towards the SIP peer.
     pub sip_key: Option<SrtpKey>,
     /// Codec towards the SIP peer.

@@ -2,36 +2,80 @@
 
 use std::time::{Instant, SystemTime};
 
+use bytes::Bytes;
+use ipdect_dect::identity::{Ipei, Ipui, Tpui};
+use ipdect_dect::nwk::lce::Paging;
+use ipdect_sip::user_agent::UserAgent;
 use rand_core::RngCore;
 
-use crate::action::Action;
-use crate::event::Event;
+use crate::action::{Action, Media, PresenceRow, Radio, Store};
+use crate::call::Call;
+use crate::event::{Event, Outcome, Tag, Trace};
+use crate::ids::Tags;
+use crate::ladder;
+use crate::links::Links;
+use crate::mobility::Mobility;
+use crate::notice::Notice;
+use crate::outbox::{Outbox, Verdict};
+use crate::presence::Use;
 use crate::profile::Profile;
 use crate::record::Record;
-use crate::status::Status;
+use crate::sip;
+use crate::status::{Location, Registration, Status};
+use crate::turn::Turn;
 
 /// The mind of one handset.
 #[derive(Debug)]
 pub struct State {
-    profile: Profile,
+    pub(crate) profile: Profile,
+    pub(crate) ipei: Option<Ipei>,
+    pub(crate) tags: Tags,
+    pub(crate) outbox: Outbox,
+    pub(crate) links: Links,
+    pub(crate) paging: Paging,
+    pub(crate) pages: u64,
+    pub(crate) mobility: Mobility,
+    pub(crate) ua: Option<UserAgent>,
+    /// Calls placed so far: numbers them within the user agent.
+    pub(crate) placed: u32,
+    pub(crate) call: Option<Call>,
+    pub(crate) usage: Use,
+    pub(crate) row: PresenceRow,
+    pub(crate) location: Location,
+    pub(crate) registration: Registration,
+    pub(crate) display: Vec<String>,
+    /// A record of the last owner whose call cannot go on.
+    pub(crate) inherited: Option<Record>,
     shown: Status,
+    fenced: bool,
 }
 
 impl State {
-    /// A handset without call, of which nothing is known but its profile. Feed it [`Event::Configured`] first.
+    /// A handset without call, of which nothing is known but its profile.
     #[must_use]
     pub fn new(profile: Profile) -> State {
+        let ua = sip::user_agent(&profile);
         State {
+            ipei: Ipei::from_bits(profile.handset.ipei).ok(),
             profile,
+            tags: Tags::default(),
+            outbox: Outbox::default(),
+            links: Links::default(),
+            paging: Paging::default(),
+            pages: 0,
+            mobility: Mobility::default(),
+            ua,
+            placed: 0,
+            call: None,
+            usage: Use::default(),
+            row: PresenceRow::default(),
+            location: Location::default(),
+            registration: Registration::default(),
+            display: Vec::new(),
+            inherited: None,
             shown: Status::default(),
+            fenced: false,
         }
-    }
-
-    /// The handset of a record: it had a call when its last owner died. Feed it [`Event::Configured`] first.
-    #[must_use]
-    pub fn restore(profile: Profile, record: &Record) -> State {
-        let _ = record;
-        State::new(profile)
     }
 
     /// Takes in one event and answers with what must now be done, in order.
@@ -42,22 +86,254 @@ impl State {
         rng: &mut dyn RngCore,
         event: Event,
     ) -> Vec<Action> {
-        let _ = (now, wall, rng);
-        if let Event::Configured(profile) = event {
-            self.profile = *profile;
+        if self.fenced {
+            return Vec::new();
         }
-        Vec::new()
+        let mut turn = Turn {
+            now,
+            wall,
+            rng,
+            unacked: None,
+            cause: None,
+        };
+        let heard = ladder::heard(wall, self.call.as_ref().map(|call| call.id), &event);
+        self.take_in(&mut turn, event);
+        self.acknowledge(&mut turn);
+        self.settle(now);
+        self.usage.age(now, &self.profile.settings.presence);
+        let mut out: Vec<Action> = heard.map(Action::Ladder).into_iter().collect();
+        self.flush(&turn, &mut out);
+        out.extend(self.news(now).map(Action::Show));
+        out
+    }
+
+    /// Connections that neither call nor procedure uses are on their way out.
+    fn settle(&mut self, now: Instant) {
+        let (call, mobility) = (
+            self.call.as_ref().and_then(|call| call.link.as_ref()),
+            &self.mobility,
+        );
+        self.links
+            .settle(now, |link| call == Some(link) || mobility.uses(link));
+    }
+
+    fn take_in(&mut self, t: &mut Turn<'_>, event: Event) {
+        match event {
+            Event::Configured(profile) => self.configured(t, *profile),
+            Event::Restored(row) => self.restored(t, row),
+            Event::Deadline => self.deadline(t),
+            Event::Nwk(up) => self.nwk(t, up),
+            Event::ConnectionDown { link, reason } => self.connection_down(t, &link, reason),
+            Event::BaseLost { base } => self.base_lost(t, &base),
+            Event::BaseBack {
+                base,
+                same_boot,
+                connections,
+            } => self.base_back(t, &base, same_boot, connections),
+            Event::Done { tag, outcome } => self.result(t, tag, outcome),
+            Event::SessionOpened {
+                tag,
+                session,
+                resource,
+                boot,
+            } => {
+                self.session_opened(t, tag, session, (resource, boot));
+            }
+            Event::LegOpened {
+                tag,
+                session,
+                leg,
+                rtp,
+                rtcp_port,
+            } => {
+                self.leg_opened(t, tag, session, leg, rtp, rtcp_port);
+            }
+            Event::MediaSilent {
+                session,
+                leg,
+                silent_ms,
+            } => self.media_silent(t, session, leg, silent_ms),
+            Event::MediaLost { resource } => self.media_lost(t, &resource),
+            Event::SessionClosed { session, .. } => self.session_closed(t, session),
+            Event::DtmfReceived { .. } | Event::LegStats { .. } => {}
+            Event::Sip { message, flow, .. } => {
+                self.with_ua(t, |ua, t| ua.receive(t.now, t.rng, *message, flow))
+            }
+            Event::SipFailed { transaction } => {
+                self.with_ua(t, |ua, t| ua.transport_failed(t.now, t.rng, &transaction));
+            }
+            Event::FlowLost(_) => {}
+            Event::TrunkHealth(health) => {
+                self.with_ua(t, |ua, t| ua.trunk_health(t.now, t.rng, health))
+            }
+            Event::SubscriptionOpen(open) => self.mobility.open = open,
+            Event::Hangup => self.hang_up(t, "ended by an administrator"),
+            Event::Shutdown => self.shut_down(t),
+        }
+    }
+
+    /// Takes in the result of an order.
+    pub(crate) fn result(&mut self, t: &mut Turn<'_>, tag: Tag, outcome: Outcome) {
+        let tags = &mut self.tags;
+        match self.outbox.result(tag, outcome, || tags.fresh()) {
+            Verdict::Fenced => self.fence(),
+            Verdict::Open | Verdict::NotOurs
+                if matches!(outcome, Outcome::Fenced | Outcome::WrongShard) =>
+            {
+                self.fence()
+            }
+            Verdict::Open | Verdict::NotOurs => self.done(t, tag, outcome),
+        }
+    }
+
+    /// Looks for whoever waits for the result of an order.
+    fn done(&mut self, t: &mut Turn<'_>, tag: Tag, outcome: Outcome) {
+        match self.links.waits_for(tag).cloned() {
+            Some(_) if outcome == Outcome::Done => {
+                self.links.taken(tag);
+            }
+            Some(link) if outcome == Outcome::UnknownTarget => self.connection_gone(t, &link),
+            // The base station is told again when it is back.
+            Some(_) => {}
+            None if self.mobility_result(t, tag, outcome) => {}
+            None => self.media_result(t, tag, outcome),
+        }
+    }
+
+    /// Another owner is at work: not a word more.
+    fn fence(&mut self) {
+        self.fenced = true;
+        self.outbox = Outbox::default();
+        self.outbox.push(Action::Tell(Notice::Fenced));
+    }
+
+    fn deadline(&mut self, t: &mut Turn<'_>) {
+        if let Some(tag) = self.outbox.overdue(t.now) {
+            self.result(t, tag, Outcome::Unreachable);
+        }
+        self.page_deadline(t);
+        self.mobility_deadline(t);
+        self.call_deadline(t);
+        for link in self.links.overdue(t.now) {
+            self.release_connection(&link);
+        }
+        if self
+            .ua
+            .as_ref()
+            .and_then(UserAgent::next_deadline)
+            .is_some_and(|at| at <= t.now)
+        {
+            self.with_ua(t, |ua, t| ua.deadline(t.now, t.rng));
+        }
     }
 
     /// When [`State::handle`] next wants [`Event::Deadline`], if ever.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Instant> {
-        None
+        if self.fenced {
+            return None;
+        }
+        let presence = &self.profile.settings.presence;
+        [
+            self.outbox.next_deadline(),
+            self.paging.next_deadline(),
+            self.mobility.next_deadline(),
+            self.call.as_ref().and_then(Call::next_deadline),
+            self.links.next_deadline(),
+            self.ua.as_ref().and_then(UserAgent::next_deadline),
+            self.usage.next_deadline(presence),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// What live views show now.
     #[must_use]
     pub fn status(&self) -> &Status {
         &self.shown
+    }
+
+    /// Trace of the call, for what the body says on its own account.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        self.call.as_ref().map_or(Trace(None), |call| call.trace)
+    }
+
+    /// Whether the handset has neither call nor connection nor anything under way.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.call.is_none() && self.outbox.is_empty() && self.links.iter().next().is_none()
+    }
+
+    /// What changed for live views, if anything.
+    fn news(&mut self, now: Instant) -> Option<Box<Status>> {
+        let status = Status {
+            subscribed: self.profile.handset.uak.is_some(),
+            location: self.location.clone(),
+            registration: self.registration.clone(),
+            presence: self.usage.presence(now, &self.profile.settings.presence),
+            call: self.call.as_ref().map(Call::view),
+            display: self.display.clone(),
+        };
+        let changed = status != self.shown;
+        self.shown = status;
+        changed.then(|| Box::new(self.shown.clone()))
+    }
+
+    /// Lets out what may go, each message and order with its line of the ladder.
+    fn flush(&mut self, t: &Turn<'_>, out: &mut Vec<Action>) {
+        let call = self.call.as_ref().map(|call| call.id);
+        for action in self.outbox.take(t.now) {
+            out.extend(ladder::said(t.wall, call, &action).map(Action::Ladder));
+            out.push(action);
+        }
+    }
+
+    /// Says that the effect of the NWK message in hand is committed, once what was said before is out.
+    pub(crate) fn acknowledge(&mut self, t: &mut Turn<'_>) {
+        if let Some((link, seq)) = t.unacked.take() {
+            self.outbox.push(Action::Radio(Radio::AckNwk { link, seq }));
+        }
+    }
+
+    /// Gives an order to the media resource.
+    pub(crate) fn media(&mut self, order: impl IntoIterator<Item = Media>) {
+        for order in order {
+            self.outbox.push(Action::Media(order));
+        }
+    }
+
+    /// Gives an order to a base station.
+    pub(crate) fn radio(&mut self, order: impl IntoIterator<Item = Radio>) {
+        for order in order {
+            self.outbox.push(Action::Radio(order));
+        }
+    }
+
+    /// Tells people.
+    pub(crate) fn tell(&mut self, notice: Notice) {
+        self.outbox.push(Action::Tell(notice));
+    }
+
+    /// Gives a commit to the session, and the same record to the store, and lets what follows wait for the first.
+    pub(crate) fn commit(&mut self, order: Media, tag: Tag, record: Bytes) {
+        self.outbox
+            .commit(Action::Media(order), tag, record.clone());
+        self.outbox
+            .push(Action::Store(Store::Record { tag: None, record }));
+    }
+
+    /// Our identity on the air.
+    pub(crate) fn ipui(&self) -> Option<Ipui> {
+        self.ipei.map(Ipui::N)
+    }
+
+    /// The temporary identity in use.
+    pub(crate) fn tpui(&self) -> Option<Tpui> {
+        self.profile
+            .handset
+            .tpui
+            .and_then(|bits| Tpui::from_bits(bits).ok())
     }
 }
