@@ -60,7 +60,10 @@ impl Failure {
     /// Tells whether only people can mend it, so that quick repetitions would just fill logs and lock accounts.
     fn needs_people(&self) -> bool {
         use Failure::{Forbidden, NoCredentials, UnknownUser, WrongPassword};
-        matches!(self, WrongPassword | NoCredentials | UnknownUser | Forbidden)
+        matches!(
+            self,
+            WrongPassword | NoCredentials | UnknownUser | Forbidden
+        )
     }
 }
 
@@ -125,7 +128,12 @@ pub struct Registration {
 impl Registration {
     /// A machine that asks for `expires` and has not begun.
     pub fn new(expires: Duration) -> Registration {
-        Registration { state: State::Idle, wanted: expires, failures: 0, again: None }
+        Registration {
+            state: State::Idle,
+            wanted: expires,
+            failures: 0,
+            again: None,
+        }
     }
 
     /// Asks for another time from the next REGISTER on.
@@ -149,7 +157,11 @@ impl Registration {
             // One REGISTER at a time (RFC 3261 section 10.2): the wish waits for the answer.
             (State::Trying, Event::Unregister) | (State::Leaving, Event::Register) => {
                 let leaving = self.state == State::Leaving;
-                self.again = Some(if leaving { Event::Register } else { Event::Unregister });
+                self.again = Some(if leaving {
+                    Event::Register
+                } else {
+                    Event::Unregister
+                });
                 vec![]
             }
             (State::Idle, Event::Unregister) => vec![Action::Unregistered],
@@ -157,15 +169,16 @@ impl Registration {
             (State::Trying, Event::Register | Event::Return) => vec![],
             (_, Event::Register) => self.try_now(),
             (State::Registered { .. }, Event::Return) => self.try_now(),
-            (State::Registered { refresh_at: at } | State::Waiting { until: at }, Event::Deadline)
-                if now >= at =>
-            {
-                self.try_now()
-            }
+            (
+                State::Registered { refresh_at: at } | State::Waiting { until: at },
+                Event::Deadline,
+            ) if now >= at => self.try_now(),
             (State::Trying, Event::Granted(time)) => self.granted(now, rng, time),
             (State::Trying, Event::TooBrief(min)) => self.too_brief(now, rng, min),
             (State::Trying, Event::Failed(why)) => self.failed(now, rng, why, None),
-            (State::Trying, Event::RetryAfter(why, pause)) => self.failed(now, rng, why, Some(pause)),
+            (State::Trying, Event::RetryAfter(why, pause)) => {
+                self.failed(now, rng, why, Some(pause))
+            }
             (
                 State::Leaving,
                 Event::Granted(_) | Event::TooBrief(_) | Event::Failed(_) | Event::RetryAfter(..),
@@ -205,11 +218,18 @@ impl Registration {
         self.failures = 0;
         // 85 to 90 %: handsets that registered together do not all come back together.
         let pause = time * (850 + rng.next_u32() % 51) / 1000;
-        self.state = State::Registered { refresh_at: now + pause.max(SHORTEST_REFRESH) };
+        self.state = State::Registered {
+            refresh_at: now + pause.max(SHORTEST_REFRESH),
+        };
         self.then(now, rng, vec![Action::Registered(time)])
     }
 
-    fn too_brief(&mut self, now: Instant, rng: &mut dyn RngCore, min: Option<Duration>) -> Vec<Action> {
+    fn too_brief(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        min: Option<Duration>,
+    ) -> Vec<Action> {
         match min {
             Some(min) if min > self.wanted && min <= LONGEST_EXPIRES => {
                 self.wanted = min;
@@ -227,7 +247,11 @@ impl Registration {
         asked: Option<Duration>,
     ) -> Vec<Action> {
         let doubled = FIRST_PAUSE * (1 << self.failures.min(8));
-        let base = if why.needs_people() { LONGEST_PAUSE } else { doubled.min(LONGEST_PAUSE) };
+        let base = if why.needs_people() {
+            LONGEST_PAUSE
+        } else {
+            doubled.min(LONGEST_PAUSE)
+        };
         // Between half and all of it, so that a whole site does not knock at once.
         let pause = base * (500 + rng.next_u32() % 501) / 1000;
         let pause = pause.max(asked.unwrap_or_default().min(LONGEST_PAUSE));
@@ -237,7 +261,12 @@ impl Registration {
     }
 
     /// Appends what the wish that waited for the last answer asks for.
-    fn then(&mut self, now: Instant, rng: &mut dyn RngCore, mut actions: Vec<Action>) -> Vec<Action> {
+    fn then(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        mut actions: Vec<Action>,
+    ) -> Vec<Action> {
         if let Some(event) = self.again.take() {
             actions.extend(self.handle(now, rng, event));
         }

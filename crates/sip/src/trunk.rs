@@ -50,7 +50,11 @@ impl Proxies {
 
     /// A trunk of one proxy.
     pub fn one(uri: Uri) -> Proxies {
-        Proxies(vec![Proxy { uri, priority: 0, weight: 0 }])
+        Proxies(vec![Proxy {
+            uri,
+            priority: 0,
+            weight: 0,
+        }])
     }
 
     /// The proxy of an index.
@@ -134,20 +138,28 @@ impl Trunk {
 
     /// Tells whether nothing is known against a proxy.
     pub fn is_healthy(&self, now: Instant, index: u8) -> bool {
-        self.down_until.get(usize::from(index)).is_none_or(|d| d.is_none_or(|until| now >= until))
+        self.down_until
+            .get(usize::from(index))
+            .is_none_or(|d| d.is_none_or(|until| now >= until))
     }
 
     /// Tells whether a healthy proxy of better priority than the one in use exists: time to return.
     pub fn should_return(&self, now: Instant, proxies: &Proxies) -> bool {
-        let Some(in_use) = self.current.and_then(|i| proxies.get(i)) else { return false };
-        proxies.iter().any(|(i, p)| p.priority < in_use.priority && self.is_healthy(now, i))
+        let Some(in_use) = self.current.and_then(|i| proxies.get(i)) else {
+            return false;
+        };
+        proxies
+            .iter()
+            .any(|(i, p)| p.priority < in_use.priority && self.is_healthy(now, i))
     }
 
     /// When a better proxy than the one in use is next worth a try.
     pub fn return_at(&self, proxies: &Proxies) -> Option<Instant> {
         let in_use = self.current.and_then(|i| proxies.get(i))?;
         let better = proxies.iter().filter(|(_, p)| p.priority < in_use.priority);
-        better.filter_map(|(i, _)| self.down_until.get(usize::from(i)).copied().flatten()).min()
+        better
+            .filter_map(|(i, _)| self.down_until.get(usize::from(i)).copied().flatten())
+            .min()
     }
 
     /// Notes that a proxy answered.
@@ -171,8 +183,14 @@ impl Trunk {
 
     /// Takes in what is known of a proxy from elsewhere.
     pub fn health(&mut self, now: Instant, health: TrunkHealth) {
-        let Some(down) = self.down_until.get_mut(usize::from(health.proxy)) else { return };
-        *down = if health.up { None } else { Some(down.unwrap_or(now).max(now + PASS_OVER)) };
+        let Some(down) = self.down_until.get_mut(usize::from(health.proxy)) else {
+            return;
+        };
+        *down = if health.up {
+            None
+        } else {
+            Some(down.unwrap_or(now).max(now + PASS_OVER))
+        };
     }
 
     /// Forgets all, as after a change of the proxies.
@@ -193,4 +211,120 @@ fn by_weight(equals: &[(u8, &Proxy)], rng: &mut dyn RngCore) -> Option<u8> {
         point -= share(proxy);
     }
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tests::{rng, t0};
+
+    fn trunk(proxies: &[(u16, u16)]) -> Proxies {
+        let each = proxies.iter().map(|(priority, weight)| Proxy {
+            uri: "sip:example.com".parse().unwrap(),
+            priority: *priority,
+            weight: *weight,
+        });
+        Proxies::new(each.collect()).unwrap()
+    }
+
+    /// The order in which one request goes through the proxies.
+    fn order(trunk: &Trunk, now: Instant, proxies: &Proxies, seed: u64) -> Vec<u8> {
+        let (mut tried, mut order, mut rng) = (Tried::default(), vec![], rng(seed));
+        while let Some(index) = trunk.choose(now, proxies, tried, &mut rng) {
+            tried.add(index);
+            order.push(index);
+        }
+        order
+    }
+
+    #[test]
+    fn priority_comes_first_and_every_proxy_gets_its_turn() {
+        let (now, proxies) = (t0(), trunk(&[(20, 1), (10, 1), (30, 1)]));
+        assert_eq!(order(&Trunk::default(), now, &proxies, 1), [1, 0, 2]);
+    }
+
+    #[test]
+    fn weight_shares_the_load_within_a_priority() {
+        let (now, proxies) = (t0(), trunk(&[(10, 30), (10, 10), (10, 0)]));
+        let mut firsts = [0_u32; 3];
+        let (mut rng, trunk) = (rng(1), Trunk::default());
+        for _ in 0..10_000 {
+            let first = trunk
+                .choose(now, &proxies, Tried::default(), &mut rng)
+                .unwrap();
+            firsts[usize::from(first)] += 1;
+        }
+        assert!((7300..7700).contains(&firsts[0]), "{firsts:?}");
+        assert!((2300..2700).contains(&firsts[1]), "{firsts:?}");
+    }
+
+    #[test]
+    fn a_failed_proxy_is_passed_over_until_its_time_is_over() {
+        let (now, proxies) = (t0(), trunk(&[(10, 1), (20, 1)]));
+        let mut trunk = Trunk::default();
+        trunk.answered(0);
+        trunk.failed(now, 0, Failure::Unavailable(Some(Duration::from_secs(100))));
+        trunk.answered(1);
+        let later = now + Duration::from_secs(99);
+        assert_eq!(
+            order(&trunk, later, &proxies, 1),
+            [1, 0],
+            "still tried when no other is left"
+        );
+        assert!(!trunk.should_return(later, &proxies));
+        assert_eq!(
+            trunk.return_at(&proxies),
+            Some(now + Duration::from_secs(100))
+        );
+        let back = now + Duration::from_secs(100);
+        assert!(trunk.should_return(back, &proxies));
+        assert_eq!(order(&trunk, back, &proxies, 1), [0, 1]);
+    }
+
+    #[test]
+    fn the_proxy_in_use_stays_in_use_among_equals() {
+        let (now, proxies) = (t0(), trunk(&[(10, 1), (10, 99)]));
+        let mut trunk = Trunk::default();
+        trunk.answered(0);
+        for seed in 0..50 {
+            assert_eq!(order(&trunk, now, &proxies, seed), [0, 1]);
+        }
+    }
+
+    #[test]
+    fn what_others_know_counts_at_once() {
+        let (now, proxies) = (t0(), trunk(&[(10, 1), (20, 1)]));
+        let mut trunk = Trunk::default();
+        trunk.health(
+            now,
+            TrunkHealth {
+                proxy: 0,
+                up: false,
+            },
+        );
+        assert_eq!(order(&trunk, now, &proxies, 1), [1, 0]);
+        trunk.health(now, TrunkHealth { proxy: 0, up: true });
+        assert_eq!(order(&trunk, now, &proxies, 1), [0, 1]);
+        trunk.health(
+            now,
+            TrunkHealth {
+                proxy: 200,
+                up: false,
+            },
+        );
+    }
+
+    #[test]
+    fn a_trunk_has_one_to_four_proxies() {
+        assert_eq!(Proxies::new(vec![]), Err(WrongNumberOfProxies(0)));
+        let one = || Proxy {
+            uri: "sip:example.com".parse().unwrap(),
+            priority: 0,
+            weight: 0,
+        };
+        assert_eq!(
+            Proxies::new(vec![one(), one(), one(), one(), one()]),
+            Err(WrongNumberOfProxies(5))
+        );
+    }
 }

@@ -38,7 +38,11 @@ impl Dialog {
     ///
     /// # Errors
     /// If the response lacks what a dialog needs.
-    pub fn of_caller(invite: &Message, response: &Message, sequence: Sequence) -> Result<Dialog, HeaderError> {
+    pub fn of_caller(
+        invite: &Message,
+        response: &Message,
+        sequence: Sequence,
+    ) -> Result<Dialog, HeaderError> {
         let mut route_set = response.record_routes()?;
         route_set.reverse();
         let target = response.contact()?.map(|c| c.uri);
@@ -58,8 +62,14 @@ impl Dialog {
     ///
     /// # Errors
     /// If the INVITE lacks what a dialog needs; Contact above all.
-    pub fn of_callee(invite: &Message, tag: &str, sequence: Sequence) -> Result<Dialog, HeaderError> {
-        let missing = HeaderError::Missing { name: HeaderName::Contact.as_str() };
+    pub fn of_callee(
+        invite: &Message,
+        tag: &str,
+        sequence: Sequence,
+    ) -> Result<Dialog, HeaderError> {
+        let missing = HeaderError::Missing {
+            name: HeaderName::Contact.as_str(),
+        };
         Ok(Dialog {
             call_id: invite.call_id()?.into(),
             local: invite.to()?.with_tag(tag),
@@ -83,7 +93,9 @@ impl Dialog {
 
     /// Tells whether a request of the peer is for this dialog.
     pub fn owns_request(&self, request: &Message) -> bool {
-        let (Ok(to), Ok(from)) = (request.to(), request.from()) else { return false };
+        let (Ok(to), Ok(from)) = (request.to(), request.from()) else {
+            return false;
+        };
         request.call_id() == Ok(&*self.call_id)
             && to.tag() == Some(self.local_tag())
             && from.tag().unwrap_or("") == self.remote_tag()
@@ -130,6 +142,8 @@ impl Dialog {
 
     /// Where requests go first: the topmost route, else the remote target.
     pub fn next_hop(&self) -> &Uri {
-        self.route_set.first().map_or(&self.remote_target, |r| &r.uri)
+        self.route_set
+            .first()
+            .map_or(&self.remote_target, |r| &r.uri)
     }
 }

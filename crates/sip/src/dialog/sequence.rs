@@ -13,7 +13,10 @@ pub struct Sequence {
 impl Sequence {
     /// Numbers of something created in this generation; the first is 1.
     pub fn new(created_in: u64) -> Sequence {
-        Sequence { created_in, last: 0 }
+        Sequence {
+            created_in,
+            last: 0,
+        }
     }
 
     /// The next number, at least one more than the last.

@@ -79,11 +79,18 @@ impl Fork {
             status @ (408 | 480 | 487 | 503) => (status / 100, 1000 + status),
             status => (status / 100, status),
         };
-        self.branches.iter().filter_map(|b| b.last.as_ref()).min_by_key(rank)
+        self.branches
+            .iter()
+            .filter_map(|b| b.last.as_ref())
+            .min_by_key(rank)
     }
 
     /// The earliest timer of its branches.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        self.branches.iter().filter(|b| b.last.is_none()).filter_map(|b| b.until).min()
+        self.branches
+            .iter()
+            .filter(|b| b.last.is_none())
+            .filter_map(|b| b.until)
+            .min()
     }
 }

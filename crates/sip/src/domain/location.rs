@@ -50,7 +50,9 @@ impl Location {
 
     /// All addresses of record with bindings.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[Binding])> {
-        self.bindings.iter().map(|(aor, bindings)| (&**aor, &**bindings))
+        self.bindings
+            .iter()
+            .map(|(aor, bindings)| (&**aor, &**bindings))
     }
 
     /// Tells whether nobody is registered.

@@ -49,7 +49,10 @@ pub struct Config {
 impl std::fmt::Debug for Config {
     /// Leaves out the secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Config").field("name", &self.name).field("aliases", &self.aliases).finish_non_exhaustive()
+        f.debug_struct("Config")
+            .field("name", &self.name)
+            .field("aliases", &self.aliases)
+            .finish_non_exhaustive()
     }
 }
 
@@ -165,7 +168,13 @@ impl Domain {
         flow: Flow,
         users: &dyn Users,
     ) -> Vec<Output> {
-        let mut t = Turn { now, wall, rng, users, out: vec![] };
+        let mut t = Turn {
+            now,
+            wall,
+            rng,
+            users,
+            out: vec![],
+        };
         self.received(&mut t, &message, flow);
         if !self.location.is_empty() && self.purge_at.is_none() {
             self.purge_at = Some(now + PURGE);
@@ -181,7 +190,13 @@ impl Domain {
         rng: &mut dyn RngCore,
         key: &TransactionKey,
     ) -> Vec<Output> {
-        let mut t = Turn { now, wall, rng, users: &Nobody, out: vec![] };
+        let mut t = Turn {
+            now,
+            wall,
+            rng,
+            users: &Nobody,
+            out: vec![],
+        };
         let effects = self.table.transport_failed(now, key);
         self.run(&mut t, effects);
         t.out
@@ -201,19 +216,36 @@ impl Domain {
     }
 
     /// Does what is due at `now`.
-    pub fn deadline(&mut self, now: Instant, wall: SystemTime, rng: &mut dyn RngCore) -> Vec<Output> {
-        let mut t = Turn { now, wall, rng, users: &Nobody, out: vec![] };
+    pub fn deadline(
+        &mut self,
+        now: Instant,
+        wall: SystemTime,
+        rng: &mut dyn RngCore,
+    ) -> Vec<Output> {
+        let mut t = Turn {
+            now,
+            wall,
+            rng,
+            users: &Nobody,
+            out: vec![],
+        };
         let effects = self.table.deadline(now);
         self.run(&mut t, effects);
         let due = |f: &Fork| f.next_deadline().is_some_and(|at| now >= at);
-        let forks: Vec<u64> = self.forks.iter().filter(|(_, f)| due(f)).map(|(id, _)| *id).collect();
+        let forks: Vec<u64> = self
+            .forks
+            .iter()
+            .filter(|(_, f)| due(f))
+            .map(|(id, _)| *id)
+            .collect();
         for id in forks {
             self.fork_due(&mut t, id);
         }
         if self.purge_at.is_some_and(|at| now >= at) {
             let wall_ms = t.wall_ms();
             let changed = self.location.retain(|b| b.expires_at_ms > wall_ms);
-            t.out.extend(changed.into_iter().map(Output::BindingsChanged));
+            t.out
+                .extend(changed.into_iter().map(Output::BindingsChanged));
             self.purge_at = (!self.location.is_empty()).then(|| now + PURGE);
         }
         t.out
@@ -222,7 +254,10 @@ impl Domain {
     /// When [`Domain::deadline`] wants to be called next, if ever.
     pub fn next_deadline(&self) -> Option<Instant> {
         let forks = self.forks.values().filter_map(Fork::next_deadline).min();
-        [self.table.next_deadline(), forks, self.purge_at].into_iter().flatten().min()
+        [self.table.next_deadline(), forks, self.purge_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Number of transactions that are not forgotten yet.

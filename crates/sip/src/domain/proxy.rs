@@ -28,7 +28,9 @@ impl Domain {
             return;
         }
         let request = note_source(message, flow);
-        let Some(key) = TransactionKey::server(&request) else { return };
+        let Some(key) = TransactionKey::server(&request) else {
+            return;
+        };
         if let Some(effects) = self.table.receive_request(t.now, &key, request.clone()) {
             return self.run(t, effects);
         }
@@ -64,12 +66,21 @@ impl Domain {
             return self.register(t, key, request, flow);
         }
         if request.method() == Some(&Method::Options) && to_us {
-            return Err((200, vec![(HeaderName::Allow, ALLOW.into()), (HeaderName::Accept, "application/sdp".into())]));
+            return Err((
+                200,
+                vec![
+                    (HeaderName::Allow, ALLOW.into()),
+                    (HeaderName::Accept, "application/sdp".into()),
+                ],
+            ));
         }
         if request.max_forwards().map_err(|_| plain(400))? == Some(0) {
             return Err(plain(483));
         }
-        let required: Vec<_> = request.headers(HeaderName::ProxyRequire).map(|v| v.text().into_owned()).collect();
+        let required: Vec<_> = request
+            .headers(HeaderName::ProxyRequire)
+            .map(|v| v.text().into_owned())
+            .collect();
         if !required.is_empty() {
             return Err((420, vec![(HeaderName::Unsupported, required.join(", "))]));
         }
@@ -85,13 +96,26 @@ impl Domain {
     }
 
     /// Challenges requests that open something: only our users may, under their own name.
-    fn authenticate(&mut self, t: &mut Turn<'_>, request: &Message) -> Result<(), (u16, Vec<(HeaderName, String)>)> {
+    fn authenticate(
+        &mut self,
+        t: &mut Turn<'_>,
+        request: &Message,
+    ) -> Result<(), (u16, Vec<(HeaderName, String)>)> {
         let from = request.from().map_err(|_| (400, vec![]))?.uri;
         if !self.is_local(&from) {
             return Err((403, vec![]));
         }
         let user = from.user_unescaped().unwrap_or_default();
-        self.prove(t, request, &user, (HeaderName::ProxyAuthorization, HeaderName::ProxyAuthenticate, 407))
+        self.prove(
+            t,
+            request,
+            &user,
+            (
+                HeaderName::ProxyAuthorization,
+                HeaderName::ProxyAuthenticate,
+                407,
+            ),
+        )
     }
 
     /// Checks that a request carries the password of a user; the same challenge for users who do not exist.
@@ -103,13 +127,20 @@ impl Domain {
         (answered, asked, status): (HeaderName, HeaderName, u16),
     ) -> Result<(), (u16, Vec<(HeaderName, String)>)> {
         let subscriber = t.users.find(user);
-        let password = |name: &str| subscriber.filter(|s| s.auth_user == name).map(|s| s.password);
+        let password = |name: &str| {
+            subscriber
+                .filter(|s| s.auth_user == name)
+                .map(|s| s.password)
+        };
         match self.digest.verify(t.wall, request, answered, password) {
             Verdict::Accepted { .. } => Ok(()),
             Verdict::Malformed(_) => Err((400, vec![])),
             Verdict::Challenge { stale } => {
                 let challenges = self.digest.challenges(t.wall, stale, t.rng);
-                Err((status, challenges.iter().map(|c| (asked, c.to_string())).collect()))
+                Err((
+                    status,
+                    challenges.iter().map(|c| (asked, c.to_string())).collect(),
+                ))
             }
         }
     }
@@ -126,43 +157,81 @@ impl Domain {
             return Err((403, vec![]));
         }
         let user = to.user_unescaped().unwrap_or_default();
-        self.prove(t, request, &user, (HeaderName::Authorization, HeaderName::WwwAuthenticate, 401))?;
+        self.prove(
+            t,
+            request,
+            &user,
+            (HeaderName::Authorization, HeaderName::WwwAuthenticate, 401),
+        )?;
         let (aor, wall_ms) = (self.aor(&user), t.wall_ms());
-        let changed = registrar::register(&mut self.location, &aor, request, flow, wall_ms).map_err(|refusal| {
-            let min = (refusal.status() == 423).then(|| (HeaderName::MinExpires, registrar::MIN_EXPIRES.to_string()));
-            (refusal.status(), min.into_iter().collect())
-        })?;
+        let changed = registrar::register(&mut self.location, &aor, request, flow, wall_ms)
+            .map_err(|refusal| {
+                let min = (refusal.status() == 423)
+                    .then(|| (HeaderName::MinExpires, registrar::MIN_EXPIRES.to_string()));
+                (refusal.status(), min.into_iter().collect())
+            })?;
         if changed {
             t.out.push(Output::BindingsChanged(aor.clone()));
         }
         let contacts = registrar::contact_list(&self.location, &aor, wall_ms);
-        let extra: Vec<_> = contacts.iter().map(|c| (HeaderName::Contact, c.to_string())).collect();
+        let extra: Vec<_> = contacts
+            .iter()
+            .map(|c| (HeaderName::Contact, c.to_string()))
+            .collect();
         self.answer(t, key, request, 200, &extra);
         Ok(())
     }
 
     /// Finds where a request goes, with our routes taken off it. Source: RFC 3261 sections 16.4 and 16.5.
-    fn targets(&self, t: &Turn<'_>, request: &Message, flow: Flow, inside: bool) -> Result<(Message, Vec<Target>), u16> {
+    fn targets(
+        &self,
+        t: &Turn<'_>,
+        request: &Message,
+        flow: Flow,
+        inside: bool,
+    ) -> Result<(Message, Vec<Target>), u16> {
         let (request, token) = self.without_our_routes(request);
         let uri = request.request_uri().map_err(|_| 400_u16)?;
         if let Some(next) = request.routes().map_err(|_| 400_u16)?.first() {
             // Only a route that we wrote earlier, or an authenticated user, leads elsewhere.
             let known = token.is_some() || self.is_local(&next.uri);
             let hop = Hop::Uri(next.uri.clone());
-            return if known { Ok((request, vec![Target { uri, hop }])) } else { Err(403) };
+            return if known {
+                Ok((request, vec![Target { uri, hop }]))
+            } else {
+                Err(403)
+            };
         }
         if let Some((caller, callee)) = token {
-            let other = if same_peer(flow, caller) { callee } else { Some(caller) };
-            let stranger = callee.is_some_and(|callee| !same_peer(flow, caller) && !same_peer(flow, callee));
+            let other = if same_peer(flow, caller) {
+                callee
+            } else {
+                Some(caller)
+            };
+            let stranger =
+                callee.is_some_and(|callee| !same_peer(flow, caller) && !same_peer(flow, callee));
             let by_contact = self.flow_of_contact(t, &uri);
-            let back = if stranger { by_contact.or(other) } else { other.or(by_contact) };
+            let back = if stranger {
+                by_contact.or(other)
+            } else {
+                other.or(by_contact)
+            };
             let hop = back.map_or_else(|| Hop::Uri(uri.clone()), Hop::Flow);
             return Ok((request, vec![Target { uri, hop }]));
         }
         if !self.is_local(&uri) {
             // A phone may address a contact that it learnt directly; nothing else is relayed.
-            let known = self.flow_of_contact(t, &uri).filter(|_| inside).ok_or(403_u16)?;
-            return Ok((request, vec![Target { uri, hop: Hop::Flow(known) }]));
+            let known = self
+                .flow_of_contact(t, &uri)
+                .filter(|_| inside)
+                .ok_or(403_u16)?;
+            return Ok((
+                request,
+                vec![Target {
+                    uri,
+                    hop: Hop::Flow(known),
+                }],
+            ));
         }
         let user = uri.user_unescaped().unwrap_or_default();
         t.users.find(&user).ok_or(404_u16)?;
@@ -170,17 +239,30 @@ impl Domain {
         let targets: Vec<_> = bindings
             .map(|b| Target {
                 uri: b.contact.clone(),
-                hop: b.flow.map_or_else(|| Hop::Uri(b.contact.clone()), Hop::Flow),
+                hop: b
+                    .flow
+                    .map_or_else(|| Hop::Uri(b.contact.clone()), Hop::Flow),
             })
             .collect();
-        if targets.is_empty() { Err(480) } else { Ok((request, targets)) }
+        if targets.is_empty() {
+            Err(480)
+        } else {
+            Ok((request, targets))
+        }
     }
 
     /// Takes our own entries off the Route; gives back what the first sealed one among them says.
     fn without_our_routes(&self, request: &Message) -> (Message, Option<(Flow, Option<Flow>)>) {
         let (mut request, mut token) = (request.clone(), None);
-        while let Some(route) = request.routes().ok().and_then(|routes| routes.into_iter().next()) {
-            let sealed = route.uri.user().and_then(|user| unseal(&self.config.secret, user));
+        while let Some(route) = request
+            .routes()
+            .ok()
+            .and_then(|routes| routes.into_iter().next())
+        {
+            let sealed = route
+                .uri
+                .user()
+                .and_then(|user| unseal(&self.config.secret, user));
             if sealed.is_none() && !self.is_local(&route.uri) {
                 break;
             }
@@ -198,8 +280,18 @@ impl Domain {
     }
 
     /// Forwards a request to all targets at once. Source: RFC 3261 section 16.6.
-    fn fork(&mut self, t: &mut Turn<'_>, key: &TransactionKey, request: Message, targets: &[Target], flow: Flow) -> Result<(), u16> {
-        let breadth = request.header("Max-Breadth").and_then(|v| v.text().trim().parse().ok()).unwrap_or(MAX_BREADTH);
+    fn fork(
+        &mut self,
+        t: &mut Turn<'_>,
+        key: &TransactionKey,
+        request: Message,
+        targets: &[Target],
+        flow: Flow,
+    ) -> Result<(), u16> {
+        let breadth = request
+            .header("Max-Breadth")
+            .and_then(|v| v.text().trim().parse().ok())
+            .unwrap_or(MAX_BREADTH);
         let count = u32::try_from(targets.len()).unwrap_or(u32::MAX);
         if breadth < count {
             return Err(440);
@@ -207,12 +299,19 @@ impl Domain {
         let id = self.next_fork;
         self.next_fork += 1;
         let is_invite = request.method() == Some(&Method::Invite);
-        let mut fork = Fork { server: key.clone(), request, branches: vec![], done: false };
+        let mut fork = Fork {
+            server: key.clone(),
+            request,
+            branches: vec![],
+            done: false,
+        };
         let mut effects = vec![];
         for target in targets {
             let forwarded = self.forwarded(t, &fork.request, target, flow, breadth / count);
             let reliable = self.transport_of(&target.hop).is_reliable();
-            let Some((key, effect)) = self.table.start_client(t.now, forwarded.clone(), target.hop.clone(), reliable)
+            let Some((key, effect)) =
+                self.table
+                    .start_client(t.now, forwarded.clone(), target.hop.clone(), reliable)
             else {
                 continue;
             };
@@ -220,7 +319,15 @@ impl Domain {
             effects.push(effect);
             let until = is_invite.then(|| t.now + TIMER_C);
             let (hop, request) = (target.hop.clone(), forwarded);
-            fork.branches.push(Branch { key, request, hop, until, rings: false, cancel: None, last: None });
+            fork.branches.push(Branch {
+                key,
+                request,
+                hop,
+                until,
+                rings: false,
+                cancel: None,
+                last: None,
+            });
         }
         self.forks.insert(id, fork);
         self.run(t, effects);
@@ -228,7 +335,14 @@ impl Domain {
     }
 
     /// The request as it goes to one target.
-    fn forwarded(&self, t: &mut Turn<'_>, request: &Message, target: &Target, flow: Flow, breadth: u32) -> Message {
+    fn forwarded(
+        &self,
+        t: &mut Turn<'_>,
+        request: &Message,
+        target: &Target,
+        flow: Flow,
+        breadth: u32,
+    ) -> Message {
         let transport = self.transport_of(&target.hop);
         let opens = request.to().is_ok_and(|to| to.tag().is_none());
         let mark = loop_mark(request);
@@ -237,21 +351,36 @@ impl Domain {
             .decrement_max_forwards()
             .set("Max-Breadth", breadth)
             .remove(HeaderName::ProxyAuthorization);
-        if opens && matches!(request.method(), Some(Method::Invite | Method::Subscribe | Method::Refer)) {
+        if opens
+            && matches!(
+                request.method(),
+                Some(Method::Invite | Method::Subscribe | Method::Refer)
+            )
+        {
             let callee = match &target.hop {
                 Hop::Flow(flow) => Some(*flow),
                 _ => None,
             };
             let token = seal(&self.config.secret, flow, callee);
-            edit = edit.push_top(HeaderName::RecordRoute, self.record_route(&token, flow.transport));
+            edit = edit.push_top(
+                HeaderName::RecordRoute,
+                self.record_route(&token, flow.transport),
+            );
             if transport != flow.transport {
                 // One for each side (RFC 5658).
-                edit = edit.push_top(HeaderName::RecordRoute, self.record_route(&token, transport));
+                edit = edit.push_top(
+                    HeaderName::RecordRoute,
+                    self.record_route(&token, transport),
+                );
             }
         }
         let branch = format!("{MAGIC_COOKIE}{:016x}.{mark}", t.rng.next_u64());
         let (name, sent_by) = (transport.via_name(), self.config.sent_by.of(transport));
-        edit.push_top(HeaderName::Via, format!("SIP/2.0/{name} {sent_by};branch={branch};rport")).build()
+        edit.push_top(
+            HeaderName::Via,
+            format!("SIP/2.0/{name} {sent_by};branch={branch};rport"),
+        )
+        .build()
     }
 
     fn record_route(&self, token: &str, transport: Transport) -> String {
@@ -269,35 +398,54 @@ impl Domain {
         if request.max_forwards() == Ok(Some(0)) || !inside || self.has_looped(&request) {
             return;
         }
-        let Ok((request, targets)) = self.targets(t, &request, flow, true) else { return };
+        let Ok((request, targets)) = self.targets(t, &request, flow, true) else {
+            return;
+        };
         let [target] = &targets[..] else { return };
         let message = self.forwarded(t, &request, target, flow, MAX_BREADTH);
-        t.out.push(Output::Send { message, to: target.hop.clone(), transaction: None });
+        t.out.push(Output::Send {
+            message,
+            to: target.hop.clone(),
+            transaction: None,
+        });
     }
 
     /// Tells whether a request has been here with everything that decides its way unchanged.
     fn has_looped(&self, request: &Message) -> bool {
         let mark = loop_mark(request);
         let vias = request.vias().unwrap_or_default();
-        vias.iter().filter_map(|via| via.branch()).any(|branch| branch.ends_with(&mark))
+        vias.iter()
+            .filter_map(|via| via.branch())
+            .any(|branch| branch.ends_with(&mark))
     }
 
     /// Tells whether a URI belongs to this domain.
     pub(super) fn is_local(&self, uri: &Uri) -> bool {
-        let Some(host) = uri.host().filter(|_| uri.is_sip()).map(ToString::to_string) else { return false };
+        let Some(host) = uri.host().filter(|_| uri.is_sip()).map(ToString::to_string) else {
+            return false;
+        };
         let sent_by = &self.config.sent_by;
-        let own_ports = [&sent_by.udp, &sent_by.tcp, &sent_by.tls].map(|s| s.rsplit_once(':').and_then(|(_, p)| p.parse().ok()));
+        let own_ports = [&sent_by.udp, &sent_by.tcp, &sent_by.tls]
+            .map(|s| s.rsplit_once(':').and_then(|(_, p)| p.parse().ok()));
         // A phone on our own host has our address but a port of its own.
-        let our_port = uri.port().is_none_or(|port| own_ports.contains(&Some(port)));
+        let our_port = uri
+            .port()
+            .is_none_or(|port| own_ports.contains(&Some(port)));
         let names = self.config.aliases.iter().chain([&self.config.name]);
-        our_port && names.into_iter().any(|name| name.eq_ignore_ascii_case(&host))
+        our_port
+            && names
+                .into_iter()
+                .any(|name| name.eq_ignore_ascii_case(&host))
     }
 
     pub(super) fn transport_of(&self, hop: &Hop) -> Transport {
         match hop {
             Hop::Flow(flow) => flow.transport,
             Hop::Uri(uri) if uri.scheme() == &crate::message::Scheme::Sips => Transport::Tls,
-            Hop::Uri(uri) => uri.transport().and_then(Transport::from_name).unwrap_or(Transport::Udp),
+            Hop::Uri(uri) => uri
+                .transport()
+                .and_then(Transport::from_name)
+                .unwrap_or(Transport::Udp),
             Hop::Proxy(_) => Transport::Udp,
         }
     }
@@ -318,8 +466,12 @@ impl Domain {
             let tag = format!("{:016x}", t.rng.next_u64());
             Builder::response_with_tag(request, code, None, &tag)
         };
-        let builder = extra.iter().fold(builder, |b, (name, value)| b.header(*name, value));
-        let response = builder.header(HeaderName::Server, &self.config.server).build();
+        let builder = extra
+            .iter()
+            .fold(builder, |b, (name, value)| b.header(*name, value));
+        let response = builder
+            .header(HeaderName::Server, &self.config.server)
+            .build();
         let effects = self.table.respond(t.now, key, response);
         self.run(t, effects);
     }

@@ -70,7 +70,10 @@ pub fn register(
     }
     for contact in &contacts {
         let seconds = time_of(contact, header)?;
-        let instance = contact.params.unquoted("+sip.instance").map(|text| text.into_owned());
+        let instance = contact
+            .params
+            .unquoted("+sip.instance")
+            .map(|text| text.into_owned());
         let same = |b: &Binding| {
             b.contact == contact.uri || (instance.is_some() && b.instance == instance)
         };
@@ -86,7 +89,10 @@ pub fn register(
                 cseq: number,
                 expires_at_ms: wall_ms + u64::from(seconds) * 1000,
                 instance,
-                user_agent: request.header(HeaderName::UserAgent).map(|v| v.text().into_owned()).unwrap_or_default(),
+                user_agent: request
+                    .header(HeaderName::UserAgent)
+                    .map(|v| v.text().into_owned())
+                    .unwrap_or_default(),
             });
         }
     }
@@ -100,7 +106,10 @@ pub fn register(
 /// The time asked for one contact, in seconds.
 fn time_of(contact: &NameAddr, header: Option<u32>) -> Result<u32, Refusal> {
     // RFC 3261 section 10.2.1.1: an expires parameter that cannot be read counts as an hour.
-    let own = contact.params.get("expires").map(|text| text.trim().parse().unwrap_or(DEFAULT_EXPIRES));
+    let own = contact
+        .params
+        .get("expires")
+        .map(|text| text.trim().parse().unwrap_or(DEFAULT_EXPIRES));
     match own.or(header).unwrap_or(DEFAULT_EXPIRES) {
         0 => Ok(0),
         seconds if seconds < MIN_EXPIRES => Err(Refusal::TooBrief),

@@ -14,7 +14,11 @@ impl Domain {
         for effect in effects {
             match effect {
                 Effect::Send { key, message, to } => {
-                    t.out.push(Output::Send { message, to, transaction: Some(key) });
+                    t.out.push(Output::Send {
+                        message,
+                        to,
+                        transaction: Some(key),
+                    });
                 }
                 Effect::Response { key, message } => self.responded(t, &key, &message),
                 Effect::TimedOut { key } => self.silent(t, &key, 408),
@@ -27,16 +31,27 @@ impl Domain {
     }
 
     fn terminated(&mut self, key: &TransactionKey) {
-        let Some(id) = self.branches.remove(key) else { return };
-        let over = |fork: &Fork| !fork.branches.iter().any(|b| self.branches.contains_key(&b.key));
+        let Some(id) = self.branches.remove(key) else {
+            return;
+        };
+        let over = |fork: &Fork| {
+            !fork
+                .branches
+                .iter()
+                .any(|b| self.branches.contains_key(&b.key))
+        };
         if self.forks.get(&id).is_some_and(over) {
             self.forks.remove(&id);
         }
     }
 
     fn responded(&mut self, t: &mut Turn<'_>, key: &TransactionKey, response: &Message) {
-        let Some(id) = self.branches.get(key).copied() else { return };
-        let Some(mut fork) = self.forks.remove(&id) else { return };
+        let Some(id) = self.branches.get(key).copied() else {
+            return;
+        };
+        let Some(mut fork) = self.forks.remove(&id) else {
+            return;
+        };
         let upstream = Edit::new(response).pop_top(HeaderName::Via).build();
         match code(response) {
             ..200 => self.provisional(t, &mut fork, key, upstream),
@@ -46,9 +61,17 @@ impl Domain {
         self.forks.insert(id, fork);
     }
 
-    fn provisional(&mut self, t: &mut Turn<'_>, fork: &mut Fork, key: &TransactionKey, response: Message) {
+    fn provisional(
+        &mut self,
+        t: &mut Turn<'_>,
+        fork: &mut Fork,
+        key: &TransactionKey,
+        response: Message,
+    ) {
         let status = code(&response);
-        let Some(branch) = fork.branch(key) else { return };
+        let Some(branch) = fork.branch(key) else {
+            return;
+        };
         branch.rings = true;
         if branch.until.is_some() && status > 100 && branch.cancel.is_none() {
             branch.until = Some(t.now + super::fork::TIMER_C);
@@ -59,7 +82,13 @@ impl Domain {
         }
     }
 
-    fn success(&mut self, t: &mut Turn<'_>, fork: &mut Fork, key: &TransactionKey, response: Message) {
+    fn success(
+        &mut self,
+        t: &mut Turn<'_>,
+        fork: &mut Fork,
+        key: &TransactionKey,
+        response: Message,
+    ) {
         let is_invite = fork.request.method() == Some(&Method::Invite);
         if let Some(branch) = fork.branch(key) {
             branch.last = Some(Last::Response(response.clone()));
@@ -89,8 +118,12 @@ impl Domain {
     }
 
     fn silent(&mut self, t: &mut Turn<'_>, key: &TransactionKey, status: u16) {
-        let Some(id) = self.branches.get(key).copied() else { return };
-        let Some(mut fork) = self.forks.remove(&id) else { return };
+        let Some(id) = self.branches.get(key).copied() else {
+            return;
+        };
+        let Some(mut fork) = self.forks.remove(&id) else {
+            return;
+        };
         self.ended(t, &mut fork, key, Last::Nothing(status));
         self.forks.insert(id, fork);
     }
@@ -98,14 +131,22 @@ impl Domain {
     fn send_best(&mut self, t: &mut Turn<'_>, fork: &Fork) {
         match fork.best().cloned() {
             // 503 of a phone says nothing about us (RFC 3261 section 16.7 step 6).
-            Some(Last::Response(r)) if code(&r) == 503 => self.answer(t, &fork.server, &fork.request, 500, &[]),
+            Some(Last::Response(r)) if code(&r) == 503 => {
+                self.answer(t, &fork.server, &fork.request, 500, &[])
+            }
             Some(Last::Response(r)) if matches!(code(&r), 401 | 407) => {
                 let all = with_all_challenges(&r, fork);
                 self.send_up(t, fork, all);
             }
             Some(Last::Response(r)) => self.send_up(t, fork, r),
             Some(Last::Nothing(status)) => self.answer(t, &fork.server, &fork.request, status, &[]),
-            None => self.answer(t, &fork.server, &fork.request, StatusCode::SERVER_INTERNAL_ERROR.code(), &[]),
+            None => self.answer(
+                t,
+                &fork.server,
+                &fork.request,
+                StatusCode::SERVER_INTERNAL_ERROR.code(),
+                &[],
+            ),
         }
     }
 
@@ -115,14 +156,35 @@ impl Domain {
     }
 
     /// CANCEL of a phone: answered at once, passed on to every branch. Source: RFC 3261 section 16.10.
-    pub(super) fn cancelled(&mut self, t: &mut Turn<'_>, key: TransactionKey, request: &Message, flow: Flow) {
+    pub(super) fn cancelled(
+        &mut self,
+        t: &mut Turn<'_>,
+        key: TransactionKey,
+        request: &Message,
+        flow: Flow,
+    ) {
         self.table.start_server(key.clone(), request, flow);
         let invite = TransactionKey::cancelled(request).filter(|invite| self.table.has(invite));
-        self.answer(t, &key, request, if invite.is_some() { 200 } else { 481 }, &[]);
-        let found = self.forks.iter().find(|(_, fork)| Some(&fork.server) == invite.as_ref());
-        let Some(id) = found.map(|(id, _)| *id) else { return };
-        let Some(mut fork) = self.forks.remove(&id) else { return };
-        let reason = request.header(HeaderName::Reason).map(|v| v.text().into_owned());
+        self.answer(
+            t,
+            &key,
+            request,
+            if invite.is_some() { 200 } else { 481 },
+            &[],
+        );
+        let found = self
+            .forks
+            .iter()
+            .find(|(_, fork)| Some(&fork.server) == invite.as_ref());
+        let Some(id) = found.map(|(id, _)| *id) else {
+            return;
+        };
+        let Some(mut fork) = self.forks.remove(&id) else {
+            return;
+        };
+        let reason = request
+            .header(HeaderName::Reason)
+            .map(|v| v.text().into_owned());
         self.cancel_rest(t, &mut fork, reason.as_deref());
         self.forks.insert(id, fork);
     }
@@ -131,7 +193,10 @@ impl Domain {
     fn cancel_rest(&mut self, t: &mut Turn<'_>, fork: &mut Fork, reason: Option<&str>) {
         for branch in fork.branches.iter_mut().filter(|b| b.last.is_none()) {
             let reason = reason.map(str::to_owned);
-            branch.cancel.get_or_insert(Cancel { reason, sent: false });
+            branch.cancel.get_or_insert(Cancel {
+                reason,
+                sent: false,
+            });
         }
         self.send_cancels(t, fork);
     }
@@ -139,11 +204,20 @@ impl Domain {
     /// Sends the CANCELs that a 1xx allows.
     fn send_cancels(&mut self, t: &mut Turn<'_>, fork: &mut Fork) {
         let mut due = vec![];
-        for branch in fork.branches.iter_mut().filter(|b| b.rings && b.last.is_none()) {
-            let Some(wish) = branch.cancel.as_mut().filter(|c| !c.sent) else { continue };
+        for branch in fork
+            .branches
+            .iter_mut()
+            .filter(|b| b.rings && b.last.is_none())
+        {
+            let Some(wish) = branch.cancel.as_mut().filter(|c| !c.sent) else {
+                continue;
+            };
             wish.sent = true;
             branch.until = Some(t.now + self.config.timers.t64());
-            due.push((cancel(&branch.request, wish.reason.as_deref()), branch.hop.clone()));
+            due.push((
+                cancel(&branch.request, wish.reason.as_deref()),
+                branch.hop.clone(),
+            ));
         }
         for (message, hop) in due {
             let reliable = self.transport_of(&hop).is_reliable();
@@ -155,11 +229,20 @@ impl Domain {
 
     /// Timer C, or a branch that does not even answer its CANCEL.
     pub(super) fn fork_due(&mut self, t: &mut Turn<'_>, id: u64) {
-        let Some(mut fork) = self.forks.remove(&id) else { return };
+        let Some(mut fork) = self.forks.remove(&id) else {
+            return;
+        };
         let mut given_up = vec![];
-        for branch in fork.branches.iter_mut().filter(|b| b.last.is_none() && b.until.is_some_and(|at| t.now >= at)) {
+        for branch in fork
+            .branches
+            .iter_mut()
+            .filter(|b| b.last.is_none() && b.until.is_some_and(|at| t.now >= at))
+        {
             if branch.rings && branch.cancel.is_none() {
-                branch.cancel = Some(Cancel { reason: None, sent: false });
+                branch.cancel = Some(Cancel {
+                    reason: None,
+                    sent: false,
+                });
             } else {
                 branch.until = None;
                 let status = if branch.cancel.is_some() { 487 } else { 408 };
@@ -186,7 +269,9 @@ impl Domain {
 fn with_all_challenges(best: &Message, fork: &Fork) -> Message {
     let mut edit = Edit::new(best);
     for branch in &fork.branches {
-        let Some(Last::Response(other)) = &branch.last else { continue };
+        let Some(Last::Response(other)) = &branch.last else {
+            continue;
+        };
         if other != best && matches!(code(other), 401 | 407) {
             for name in [HeaderName::WwwAuthenticate, HeaderName::ProxyAuthenticate] {
                 for value in other.headers(name) {

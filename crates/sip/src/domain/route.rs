@@ -16,7 +16,10 @@ const SEAL: usize = 10;
 
 /// The two flows of a dialog, sealed, as user part of Record-Route.
 pub(super) fn seal(secret: &[u8], caller: Flow, callee: Option<Flow>) -> String {
-    let text = format!("{caller}*{}", callee.map(|flow| flow.to_string()).unwrap_or_default());
+    let text = format!(
+        "{caller}*{}",
+        callee.map(|flow| flow.to_string()).unwrap_or_default()
+    );
     let mut octets = mac(secret, text.as_bytes()).to_vec();
     octets.extend_from_slice(text.as_bytes());
     URL_SAFE_NO_PAD.encode(octets)
@@ -43,7 +46,13 @@ fn mac(secret: &[u8], text: &[u8]) -> [u8; SEAL] {
 /// A number made of all that decides where a request goes: a request that comes back with the same one loops.
 pub(super) fn loop_mark(request: &Message) -> String {
     let mut text = request.request_uri_text().unwrap_or_default().into_owned();
-    let fields = [HeaderName::Route, HeaderName::CallId, HeaderName::From, HeaderName::To, HeaderName::CSeq];
+    let fields = [
+        HeaderName::Route,
+        HeaderName::CallId,
+        HeaderName::From,
+        HeaderName::To,
+        HeaderName::CSeq,
+    ];
     for name in fields.into_iter().chain([HeaderName::ProxyRequire]) {
         for value in request.headers(name) {
             text.push('\n');
@@ -61,10 +70,15 @@ mod tests {
     #[test]
     fn a_token_is_read_only_with_the_secret_that_sealed_it() {
         let a: Flow = "udp_192.0.2.1:5060_192.0.2.9:5060_0".parse().unwrap();
-        let b: Flow = "tls_[2001:db8::1]:40000_[2001:db8::9]:5061_77".parse().unwrap();
+        let b: Flow = "tls_[2001:db8::1]:40000_[2001:db8::9]:5061_77"
+            .parse()
+            .unwrap();
         let token = seal(b"secret", a, Some(b));
         assert_eq!(unseal(b"secret", &token), Some((a, Some(b))));
-        assert_eq!(unseal(b"secret", &seal(b"secret", a, None)), Some((a, None)));
+        assert_eq!(
+            unseal(b"secret", &seal(b"secret", a, None)),
+            Some((a, None))
+        );
         assert_eq!(unseal(b"other", &token), None);
         assert_eq!(unseal(b"secret", "x"), None);
     }

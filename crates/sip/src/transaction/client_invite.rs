@@ -9,13 +9,21 @@ use crate::message::Message;
 #[derive(Debug, Clone)]
 enum State {
     /// No answer yet. Timers A (unreliable transports only) and B.
-    Calling { resend: Option<Resend>, give_up_at: Instant },
+    Calling {
+        resend: Option<Resend>,
+        give_up_at: Instant,
+    },
     /// A 1xx came: the peer is at work, for as long as it takes.
     Proceeding,
     /// A refusal came and was acknowledged. Timer D.
-    Completed { ack: Message, until: Instant },
+    Completed {
+        ack: Message,
+        until: Instant,
+    },
     /// A 2xx came. Timer M: others may follow from other branches.
-    Accepted { until: Instant },
+    Accepted {
+        until: Instant,
+    },
     Terminated,
 }
 
@@ -32,8 +40,16 @@ impl ClientInvite {
     /// Starts a transaction; the caller sends `request` once.
     pub fn new(now: Instant, request: Message, reliable: bool, timers: Timers) -> ClientInvite {
         let resend = (!reliable).then(|| Resend::new(now, timers.t1, None));
-        let state = State::Calling { resend, give_up_at: now + timers.client_timeout };
-        ClientInvite { request, reliable, timers, state }
+        let state = State::Calling {
+            resend,
+            give_up_at: now + timers.client_timeout,
+        };
+        ClientInvite {
+            request,
+            reliable,
+            timers,
+            state,
+        }
     }
 
     /// The INVITE as it was sent.
@@ -54,7 +70,13 @@ impl ClientInvite {
                 self.end(Action::TimedOut)
             }
             // Timer A: send again and wait twice as long.
-            (State::Calling { resend: Some(resend), .. }, Event::Deadline) if resend.is_due(now) => {
+            (
+                State::Calling {
+                    resend: Some(resend),
+                    ..
+                },
+                Event::Deadline,
+            ) if resend.is_due(now) => {
                 resend.advance(now);
                 vec![Action::Send(self.request.clone())]
             }
@@ -66,7 +88,9 @@ impl ClientInvite {
                 vec![Action::Send(ack.clone())]
             }
             // Every 2xx goes up; its ACK is the dialog's business.
-            (State::Accepted { .. }, Event::Received(r)) if code(&r) / 100 == 2 => vec![Action::Deliver(r)],
+            (State::Accepted { .. }, Event::Received(r)) if code(&r) / 100 == 2 => {
+                vec![Action::Deliver(r)]
+            }
             // Timers D and M.
             (State::Completed { until, .. } | State::Accepted { until }, Event::Deadline)
                 if now >= *until =>
@@ -100,7 +124,9 @@ impl ClientInvite {
                 vec![Action::Deliver(response)]
             }
             200..=299 => {
-                self.state = State::Accepted { until: now + self.timers.t64() };
+                self.state = State::Accepted {
+                    until: now + self.timers.t64(),
+                };
                 vec![Action::Deliver(response)]
             }
             _ => {
@@ -109,7 +135,10 @@ impl ClientInvite {
                 if self.reliable {
                     actions.extend(self.end(Action::Terminated));
                 } else {
-                    self.state = State::Completed { ack, until: now + self.timers.d(false) };
+                    self.state = State::Completed {
+                        ack,
+                        until: now + self.timers.d(false),
+                    };
                 }
                 actions
             }

@@ -9,9 +9,14 @@ use crate::message::Message;
 #[derive(Debug, Clone)]
 enum State {
     /// Trying and Proceeding: Timer E (unreliable transports only) and Timer F.
-    Waiting { resend: Option<Resend>, give_up_at: Instant },
+    Waiting {
+        resend: Option<Resend>,
+        give_up_at: Instant,
+    },
     /// Answered. Timer K absorbs repetitions.
-    Completed { until: Instant },
+    Completed {
+        until: Instant,
+    },
     Terminated,
 }
 
@@ -28,8 +33,16 @@ impl ClientNonInvite {
     /// Starts a transaction; the caller sends `request` once.
     pub fn new(now: Instant, request: Message, reliable: bool, timers: Timers) -> ClientNonInvite {
         let resend = (!reliable).then(|| Resend::new(now, timers.t1, Some(timers.t2)));
-        let state = State::Waiting { resend, give_up_at: now + timers.client_timeout };
-        ClientNonInvite { request, reliable, timers, state }
+        let state = State::Waiting {
+            resend,
+            give_up_at: now + timers.client_timeout,
+        };
+        ClientNonInvite {
+            request,
+            reliable,
+            timers,
+            state,
+        }
     }
 
     /// The request as it was sent.
@@ -45,7 +58,13 @@ impl ClientNonInvite {
                 self.end(Action::TimedOut)
             }
             // Timer E.
-            (State::Waiting { resend: Some(resend), .. }, Event::Deadline) if resend.is_due(now) => {
+            (
+                State::Waiting {
+                    resend: Some(resend),
+                    ..
+                },
+                Event::Deadline,
+            ) if resend.is_due(now) => {
                 resend.advance(now);
                 vec![Action::Send(self.request.clone())]
             }
@@ -59,13 +78,17 @@ impl ClientNonInvite {
                 if self.reliable {
                     actions.extend(self.end(Action::Terminated));
                 } else {
-                    self.state = State::Completed { until: now + self.timers.linger(false) };
+                    self.state = State::Completed {
+                        until: now + self.timers.linger(false),
+                    };
                 }
                 actions
             }
             (State::Waiting { .. }, Event::TransportFailed) => self.end(Action::TransportFailed),
             // Timer K.
-            (State::Completed { until }, Event::Deadline) if now >= *until => self.end(Action::Terminated),
+            (State::Completed { until }, Event::Deadline) if now >= *until => {
+                self.end(Action::Terminated)
+            }
             _ => vec![],
         }
     }

@@ -57,7 +57,11 @@ impl fmt::Display for Flow {
     /// `udp_192.0.2.1:5060_192.0.2.2:5060_0`, the form that [`Flow::from_str`] reads.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = self.transport.via_name().to_ascii_lowercase();
-        write!(f, "{name}_{}_{}_{}", self.remote, self.local, self.connection)
+        write!(
+            f,
+            "{name}_{}_{}_{}",
+            self.remote, self.local, self.connection
+        )
     }
 }
 

@@ -26,7 +26,11 @@ impl TransactionKey {
     pub fn client(message: &Message) -> Option<TransactionKey> {
         let via = message.top_via().ok()?;
         let method = message.cseq().ok()?.method;
-        Some(TransactionKey { side: Side::Client, method, id: via.branch()?.into() })
+        Some(TransactionKey {
+            side: Side::Client,
+            method,
+            id: via.branch()?.into(),
+        })
     }
 
     /// The server transaction of a request, ACK counted to its INVITE; `None` if its headers do not tell.
@@ -52,7 +56,11 @@ impl TransactionKey {
             }
             _ => old_style(request)?,
         };
-        Some(TransactionKey { side: Side::Server, method, id: id.into() })
+        Some(TransactionKey {
+            side: Side::Server,
+            method,
+            id: id.into(),
+        })
     }
 
     /// Which side we are.

@@ -12,8 +12,8 @@ mod server_non_invite;
 mod table;
 mod timers;
 
-pub use build::{ack_of_refusal, cancel};
 pub(crate) use build::note_source;
+pub use build::{ack_of_refusal, cancel};
 pub use client_invite::ClientInvite;
 pub use client_non_invite::ClientNonInvite;
 pub use flow::{Flow, Hop, NotAFlow, Transport};
@@ -79,3 +79,6 @@ pub enum ServerAction {
 pub(crate) fn code(message: &Message) -> u16 {
     message.status().map_or(0, |status| status.code())
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,13 +9,23 @@ use crate::message::{Message, Method};
 #[derive(Debug, Clone)]
 enum State {
     /// The user is being asked; the last 1xx answers repetitions.
-    Proceeding { last: Option<Message> },
+    Proceeding {
+        last: Option<Message>,
+    },
     /// Refused. Timers G (unreliable transports only) and H, until the ACK.
-    Completed { last: Message, resend: Option<Resend>, give_up_at: Instant },
+    Completed {
+        last: Message,
+        resend: Option<Resend>,
+        give_up_at: Instant,
+    },
     /// The ACK of the refusal came. Timer I absorbs more of them.
-    Confirmed { until: Instant },
+    Confirmed {
+        until: Instant,
+    },
     /// A 2xx was sent; who sent it repeats it. Timer L.
-    Accepted { until: Instant },
+    Accepted {
+        until: Instant,
+    },
     Terminated,
 }
 
@@ -30,7 +40,11 @@ pub struct ServerInvite {
 impl ServerInvite {
     /// Starts a transaction for an INVITE just received.
     pub fn new(reliable: bool, timers: Timers) -> ServerInvite {
-        ServerInvite { reliable, timers, state: State::Proceeding { last: None } }
+        ServerInvite {
+            reliable,
+            timers,
+            state: State::Proceeding { last: None },
+        }
     }
 
     /// Tells whether no final response was given yet.
@@ -57,9 +71,14 @@ impl ServerInvite {
                 self.end(Action::NoAck)
             }
             // Timer G.
-            (State::Completed { last, resend: Some(resend), .. }, Event::Deadline)
-                if resend.is_due(now) =>
-            {
+            (
+                State::Completed {
+                    last,
+                    resend: Some(resend),
+                    ..
+                },
+                Event::Deadline,
+            ) if resend.is_due(now) => {
                 resend.advance(now);
                 vec![Action::Send(last.clone())]
             }
@@ -77,9 +96,9 @@ impl ServerInvite {
     /// When `handle` next wants [`Event::Deadline`], if ever.
     pub fn next_deadline(&self) -> Option<Instant> {
         match &self.state {
-            State::Completed { resend, give_up_at, .. } => {
-                Some(resend.map_or(*give_up_at, |r| r.at().min(*give_up_at)))
-            }
+            State::Completed {
+                resend, give_up_at, ..
+            } => Some(resend.map_or(*give_up_at, |r| r.at().min(*give_up_at))),
             State::Confirmed { until } | State::Accepted { until } => Some(*until),
             State::Proceeding { .. } | State::Terminated => None,
         }
@@ -89,12 +108,20 @@ impl ServerInvite {
         let last = response.clone();
         match code(&response) {
             ..200 => self.state = State::Proceeding { last: Some(last) },
-            200..=299 => self.state = State::Accepted { until: now + self.timers.t64() },
+            200..=299 => {
+                self.state = State::Accepted {
+                    until: now + self.timers.t64(),
+                }
+            }
             _ => {
                 let Timers { t1, t2, .. } = self.timers;
                 let resend = (!self.reliable).then(|| Resend::new(now, t1, Some(t2)));
                 let give_up_at = now + self.timers.t64();
-                self.state = State::Completed { last, resend, give_up_at };
+                self.state = State::Completed {
+                    last,
+                    resend,
+                    give_up_at,
+                };
             }
         }
         vec![Action::Send(response)]
@@ -104,7 +131,9 @@ impl ServerInvite {
         match self.state {
             State::Completed { .. } if self.reliable => self.end(Action::Terminated),
             State::Completed { .. } => {
-                self.state = State::Confirmed { until: now + self.timers.linger(false) };
+                self.state = State::Confirmed {
+                    until: now + self.timers.linger(false),
+                };
                 vec![]
             }
             // RFC 6026: an ACK with the branch of the INVITE, although it was accepted, goes up.

@@ -79,7 +79,10 @@ pub struct Table {
 impl Table {
     /// An empty table.
     pub fn new(timers: Timers) -> Table {
-        Table { timers, ..Table::default() }
+        Table {
+            timers,
+            ..Table::default()
+        }
     }
 
     /// Uses other timers for transactions that start from now on.
@@ -149,8 +152,19 @@ impl Table {
             let machine = ClientNonInvite::new(now, request.clone(), reliable, self.timers);
             Machine::ClientNonInvite(Box::new(machine))
         };
-        let send = Effect::Send { key: key.clone(), message: request, to: hop.clone() };
-        self.entries.insert(key.clone(), Entry { machine, hop, merge: None });
+        let send = Effect::Send {
+            key: key.clone(),
+            message: request,
+            to: hop.clone(),
+        };
+        self.entries.insert(
+            key.clone(),
+            Entry {
+                machine,
+                hop,
+                merge: None,
+            },
+        );
         Some((key, send))
     }
 
@@ -164,10 +178,19 @@ impl Table {
         };
         let merge = MergeKey::of(request);
         if let Some(merge) = &merge {
-            self.merges.entry(merge.clone()).or_insert_with(|| key.clone());
+            self.merges
+                .entry(merge.clone())
+                .or_insert_with(|| key.clone());
         }
         let hop = Hop::Flow(super::build::way_back(request, from));
-        self.entries.insert(key, Entry { machine, hop, merge });
+        self.entries.insert(
+            key,
+            Entry {
+                machine,
+                hop,
+                merge,
+            },
+        );
     }
 
     /// Tells whether a request is one that already runs on another way (RFC 3261 section 8.2.2.2): to be refused with 482.
@@ -183,17 +206,24 @@ impl Table {
         key: &TransactionKey,
         request: Message,
     ) -> Option<Vec<Effect>> {
-        self.has(key).then(|| self.server(now, key, ServerEvent::Received(request)))
+        self.has(key)
+            .then(|| self.server(now, key, ServerEvent::Received(request)))
     }
 
     /// Takes in a response; `None` if no transaction waits for it.
     pub fn receive_response(&mut self, now: Instant, response: Message) -> Option<Vec<Effect>> {
         let key = TransactionKey::client(&response)?;
-        self.has(&key).then(|| self.client(now, &key, ClientEvent::Received(response)))
+        self.has(&key)
+            .then(|| self.client(now, &key, ClientEvent::Received(response)))
     }
 
     /// Answers a request of the peer.
-    pub fn respond(&mut self, now: Instant, key: &TransactionKey, response: Message) -> Vec<Effect> {
+    pub fn respond(
+        &mut self,
+        now: Instant,
+        key: &TransactionKey,
+        response: Message,
+    ) -> Vec<Effect> {
         self.server(now, key, ServerEvent::Respond(response))
     }
 
@@ -210,8 +240,12 @@ impl Table {
     /// Does what is due.
     pub fn deadline(&mut self, now: Instant) -> Vec<Effect> {
         let due = |e: &Entry| e.machine.next_deadline().is_some_and(|at| now >= at);
-        let keys: Vec<_> =
-            self.entries.iter().filter(|(_, e)| due(e)).map(|(k, _)| k.clone()).collect();
+        let keys: Vec<_> = self
+            .entries
+            .iter()
+            .filter(|(_, e)| due(e))
+            .map(|(k, _)| k.clone())
+            .collect();
         let mut effects = vec![];
         for key in keys {
             effects.extend(self.client(now, &key, ClientEvent::Deadline));
@@ -222,12 +256,17 @@ impl Table {
 
     /// When [`Table::deadline`] is next wanted, if ever.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.entries.values().filter_map(|e| e.machine.next_deadline()).min()
+        self.entries
+            .values()
+            .filter_map(|e| e.machine.next_deadline())
+            .min()
     }
 
     /// Runs an event through a client machine; nothing happens if the key is not one.
     fn client(&mut self, now: Instant, key: &TransactionKey, event: ClientEvent) -> Vec<Effect> {
-        let Some(entry) = self.entries.get_mut(key) else { return vec![] };
+        let Some(entry) = self.entries.get_mut(key) else {
+            return vec![];
+        };
         let actions = match &mut entry.machine {
             Machine::ClientInvite(m) => m.handle(now, event),
             Machine::ClientNonInvite(m) => m.handle(now, event),
@@ -238,10 +277,16 @@ impl Table {
             let key = key.clone();
             match action {
                 ClientAction::Send(message) => {
-                    effects.push(Effect::Send { key, message, to: hop.clone() });
+                    effects.push(Effect::Send {
+                        key,
+                        message,
+                        to: hop.clone(),
+                    });
                 }
                 ClientAction::Deliver(message) => effects.push(Effect::Response { key, message }),
-                ClientAction::TimedOut => effects.extend(self.end(Effect::TimedOut { key: key.clone() }, key)),
+                ClientAction::TimedOut => {
+                    effects.extend(self.end(Effect::TimedOut { key: key.clone() }, key))
+                }
                 ClientAction::TransportFailed => {
                     effects.extend(self.end(Effect::TransportFailed { key: key.clone() }, key));
                 }
@@ -253,7 +298,9 @@ impl Table {
 
     /// Runs an event through a server machine; nothing happens if the key is not one.
     fn server(&mut self, now: Instant, key: &TransactionKey, event: ServerEvent) -> Vec<Effect> {
-        let Some(entry) = self.entries.get_mut(key) else { return vec![] };
+        let Some(entry) = self.entries.get_mut(key) else {
+            return vec![];
+        };
         let actions = match &mut entry.machine {
             Machine::ServerInvite(m) => m.handle(now, event),
             Machine::ServerNonInvite(m) => m.handle(now, event),
@@ -264,7 +311,11 @@ impl Table {
             let key = key.clone();
             match action {
                 ServerAction::Send(message) => {
-                    effects.push(Effect::Send { key, message, to: hop.clone() });
+                    effects.push(Effect::Send {
+                        key,
+                        message,
+                        to: hop.clone(),
+                    });
                 }
                 ServerAction::Deliver(message) => effects.push(Effect::Ack { key, message }),
                 ServerAction::NoAck | ServerAction::Terminated => effects.extend(self.forget(key)),
@@ -281,7 +332,10 @@ impl Table {
 
     fn forget(&mut self, key: TransactionKey) -> Option<Effect> {
         let entry = self.entries.remove(&key)?;
-        if let Some(merge) = entry.merge.filter(|merge| self.merges.get(merge) == Some(&key)) {
+        if let Some(merge) = entry
+            .merge
+            .filter(|merge| self.merges.get(merge) == Some(&key))
+        {
             self.merges.remove(&merge);
         }
         Some(Effect::Terminated { key })

@@ -36,7 +36,11 @@ impl Timers {
 
     /// Timer D: how long repetitions of a refusal are still acknowledged; at least 32 s, 0 when reliable.
     pub fn d(&self, reliable: bool) -> Duration {
-        if reliable { Duration::ZERO } else { self.t64().max(Duration::from_secs(32)) }
+        if reliable {
+            Duration::ZERO
+        } else {
+            self.t64().max(Duration::from_secs(32))
+        }
     }
 
     /// Timers I and K: how long stray repetitions are absorbed; 0 when reliable.
@@ -61,7 +65,11 @@ pub struct Resend {
 impl Resend {
     /// Starts with one `first` pause that doubles each time, up to `cap` if there is one.
     pub fn new(now: Instant, first: Duration, cap: Option<Duration>) -> Resend {
-        Resend { at: now + first, pause: first, cap }
+        Resend {
+            at: now + first,
+            pause: first,
+            cap,
+        }
     }
 
     /// When the next repetition is due.
@@ -76,7 +84,9 @@ impl Resend {
 
     /// Plans the repetition after the one that is sent now.
     pub fn advance(&mut self, now: Instant) {
-        self.pause = self.cap.map_or(self.pause * 2, |cap| (self.pause * 2).min(cap));
+        self.pause = self
+            .cap
+            .map_or(self.pause * 2, |cap| (self.pause * 2).min(cap));
         self.at = now + self.pause;
     }
 

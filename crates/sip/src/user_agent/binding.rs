@@ -27,8 +27,16 @@ pub(super) struct Binding {
 impl Binding {
     pub(super) fn new(config: &Config) -> Binding {
         let user = config.aor.user().unwrap_or("anonymous").to_owned();
-        let key = if config.branch_prefix.is_empty() { &user } else { &config.branch_prefix };
-        let host = config.registrar.host().map(ToString::to_string).unwrap_or_default();
+        let key = if config.branch_prefix.is_empty() {
+            &user
+        } else {
+            &config.branch_prefix
+        };
+        let host = config
+            .registrar
+            .host()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         Binding {
             sequence: Sequence::new(0),
             // Constant for handset and trunk.
@@ -50,9 +58,15 @@ impl UserAgent {
                 Action::Send(expires) => self.send_register(t, expires),
                 Action::Registered(expires) => {
                     let contact = self.contact().uri;
-                    t.tell(Event::Registered { expires, contact, proxy: self.trunk.current() });
+                    t.tell(Event::Registered {
+                        expires,
+                        contact,
+                        proxy: self.trunk.current(),
+                    });
                 }
-                Action::Failed(why, retry_in) => t.tell(Event::RegistrationFailed { why, retry_in }),
+                Action::Failed(why, retry_in) => {
+                    t.tell(Event::RegistrationFailed { why, retry_in })
+                }
                 Action::Unregistered => {
                     self.binding.gruu = None;
                     t.tell(Event::Unregistered);
@@ -73,13 +87,26 @@ impl UserAgent {
         let tag = self.binding.from_tag.clone().unwrap_or_else(|| self.tag(t));
         self.binding.from_tag = Some(tag.clone());
         let cseq = self.binding.sequence.next(self.config.generation);
-        let (from, to) = (self.from_address(&tag), NameAddr::new(self.config.aor.clone()));
+        let (from, to) = (
+            self.from_address(&tag),
+            NameAddr::new(self.config.aor.clone()),
+        );
         let mut contact = NameAddr::new(self.config.contact.clone());
         if let Some(instance) = &self.config.instance {
-            contact.params.set_quoted("+sip.instance", &format!("<{instance}>"));
+            contact
+                .params
+                .set_quoted("+sip.instance", &format!("<{instance}>"));
         }
-        let gone = self.binding.previous.clone().map(|uri| NameAddr::new(uri).with_param("expires", Some("0")));
-        let supported = if self.config.gruu { "path, gruu" } else { "path" };
+        let gone = self
+            .binding
+            .previous
+            .clone()
+            .map(|uri| NameAddr::new(uri).with_param("expires", Some("0")));
+        let supported = if self.config.gruu {
+            "path, gruu"
+        } else {
+            "path"
+        };
         let ids = (&from, &to, &*self.binding.call_id);
         self.request(Method::Register, &self.config.registrar, ids, cseq)
             .header(HeaderName::Contact, contact)
@@ -95,7 +122,9 @@ impl UserAgent {
         if outcome.status() < 200 {
             return;
         }
-        let Some(mut attempt) = self.binding.attempt.take() else { return };
+        let Some(mut attempt) = self.binding.attempt.take() else {
+            return;
+        };
         if let Some(failure) = self.judge_proxy(t, attempt.proxy, &outcome) {
             attempt.last_failure = Some(failure);
             self.next_number(&mut attempt);
@@ -106,7 +135,9 @@ impl UserAgent {
             }
             return;
         }
-        let Outcome::Response(response) = outcome else { return };
+        let Outcome::Response(response) = outcome else {
+            return;
+        };
         match crate::transaction::code(&response) {
             401 | 407 if self.answer_challenge(t, &mut attempt, &response) => {
                 self.next_number(&mut attempt);
@@ -128,7 +159,10 @@ impl UserAgent {
     }
 
     fn read_answer(&mut self, status: u16, response: &Message, challenges: u8) -> Happened {
-        let refused = || Failure::Refused { status, reason: response.reason().into_owned() };
+        let refused = || Failure::Refused {
+            status,
+            reason: response.reason().into_owned(),
+        };
         match status {
             200..=299 => self.granted(response),
             401 | 407 if challenges > 0 => Happened::Failed(Failure::WrongPassword),
@@ -156,9 +190,15 @@ impl UserAgent {
         let Some(ours) = contacts.iter().find(|c| self.is_ours(c)) else {
             return Happened::Failed(Failure::NotKept);
         };
-        let gruu = ours.params.unquoted("pub-gruu").and_then(|text| text.parse().ok());
+        let gruu = ours
+            .params
+            .unquoted("pub-gruu")
+            .and_then(|text| text.parse().ok());
         self.binding.gruu = gruu.filter(|_| self.config.gruu);
-        let of_contact = ours.params.get("expires").and_then(|text| text.trim().parse::<u32>().ok());
+        let of_contact = ours
+            .params
+            .get("expires")
+            .and_then(|text| text.trim().parse::<u32>().ok());
         let seconds = of_contact.or_else(|| response.expires().ok().flatten());
         let granted = seconds.map_or(self.binding.asked, |s| Duration::from_secs(s.into()));
         Happened::Granted(granted)
@@ -178,6 +218,8 @@ fn all_failed(last: trunk::Failure) -> Happened {
         trunk::Failure::Transport => Happened::Failed(Failure::Unreachable),
         trunk::Failure::Timeout => Happened::Failed(Failure::NoAnswer),
         trunk::Failure::Unavailable(None) => Happened::Failed(Failure::Unavailable),
-        trunk::Failure::Unavailable(Some(pause)) => Happened::RetryAfter(Failure::Unavailable, pause),
+        trunk::Failure::Unavailable(Some(pause)) => {
+            Happened::RetryAfter(Failure::Unavailable, pause)
+        }
     }
 }

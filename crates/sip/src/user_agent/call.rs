@@ -112,7 +112,12 @@ const REFRESH_AGAIN: Duration = Duration::from_secs(30);
 impl SessionTimer {
     pub(super) fn new(now: Instant, interval_s: u32, we_refresh: bool) -> SessionTimer {
         let interval = Duration::from_secs(interval_s.max(MIN_SE).into());
-        let mut timer = SessionTimer { interval, we_refresh, refresh_at: None, expires_at: None };
+        let mut timer = SessionTimer {
+            interval,
+            we_refresh,
+            refresh_at: None,
+            expires_at: None,
+        };
         timer.restart(now);
         timer
     }
@@ -132,7 +137,12 @@ impl SessionTimer {
 }
 
 impl CallState {
-    pub(super) fn new(phase: Phase, ids: (String, String), sequence: Sequence, attempt: Attempt) -> CallState {
+    pub(super) fn new(
+        phase: Phase,
+        ids: (String, String),
+        sequence: Sequence,
+        attempt: Attempt,
+    ) -> CallState {
         CallState {
             phase,
             we_called: phase == Phase::Calling,
@@ -190,9 +200,18 @@ impl CallState {
     /// The earliest of all timers of this call.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let session = self.session.filter(|_| self.phase == Phase::Confirmed);
-        let waiting = self.unacknowledged.as_ref().map(|u| u.resend.at().min(u.give_up_at));
-        let wanted = self.wanted.as_ref().filter(|_| !self.is_negotiating()).map(|(_, at)| *at);
-        let refresh = session.and_then(|s| s.refresh_at).filter(|_| !self.is_negotiating());
+        let waiting = self
+            .unacknowledged
+            .as_ref()
+            .map(|u| u.resend.at().min(u.give_up_at));
+        let wanted = self
+            .wanted
+            .as_ref()
+            .filter(|_| !self.is_negotiating())
+            .map(|(_, at)| *at);
+        let refresh = session
+            .and_then(|s| s.refresh_at)
+            .filter(|_| !self.is_negotiating());
         [
             waiting,
             wanted,
@@ -211,13 +230,20 @@ impl UserAgent {
     /// Where requests inside the dialog go first.
     pub(super) fn dialog_hop(&self, call: &CallState, dialog: &Dialog) -> Hop {
         match call.attempt.proxy {
-            Some(proxy) if self.config.all_to_proxy && dialog.route_set.is_empty() => Hop::Proxy(proxy),
+            Some(proxy) if self.config.all_to_proxy && dialog.route_set.is_empty() => {
+                Hop::Proxy(proxy)
+            }
             _ => Hop::Uri(dialog.next_hop().clone()),
         }
     }
 
     /// Starts a request inside the dialog, with a new number; `None` without dialog.
-    pub(super) fn in_dialog(&mut self, t: &mut Turn<'_>, call: &mut CallState, method: Method) -> Option<(Builder, Hop)> {
+    pub(super) fn in_dialog(
+        &mut self,
+        t: &mut Turn<'_>,
+        call: &mut CallState,
+        method: Method,
+    ) -> Option<(Builder, Hop)> {
         let number = call.next_number(self.config.generation);
         let dialog = call.dialog.as_ref()?;
         let hop = self.dialog_hop(call, dialog);
@@ -229,7 +255,13 @@ impl UserAgent {
     }
 
     /// The ACK of a 2xx: number of the INVITE, its credentials, a branch of its own (RFC 3261 section 13.2.2.4).
-    pub(super) fn ack_for(&self, t: &mut Turn<'_>, dialog: &Dialog, invite: &Message, hop: &Hop) -> Message {
+    pub(super) fn ack_for(
+        &self,
+        t: &mut Turn<'_>,
+        dialog: &Dialog,
+        invite: &Message,
+        hop: &Hop,
+    ) -> Message {
         let number = invite.cseq().map_or(0, |c| c.number);
         let via = self.via(t, hop);
         dialog
@@ -243,7 +275,11 @@ impl UserAgent {
 /// Value of Reason (RFC 3326).
 pub(super) fn reason_value(reason: &Reason) -> String {
     let text = reason.text.replace(['"', '\\'], "'");
-    let text = if text.is_empty() { text } else { format!(";text=\"{text}\"") };
+    let text = if text.is_empty() {
+        text
+    } else {
+        format!(";text=\"{text}\"")
+    };
     format!("{};cause={}{text}", reason.protocol, reason.cause)
 }
 

@@ -27,7 +27,13 @@ impl UserAgent {
             return self.respond(t, &key, &invite, status, &[]);
         }
         if session_expires(&invite).is_some_and(|(seconds, _)| seconds < MIN_SE) {
-            return self.respond(t, &key, &invite, 422, &[(HeaderName::MinSe, MIN_SE.to_string())]);
+            return self.respond(
+                t,
+                &key,
+                &invite,
+                422,
+                &[(HeaderName::MinSe, MIN_SE.to_string())],
+            );
         }
         let tag = self.tag(t);
         let dialog = match Dialog::of_callee(&invite, &tag, Sequence::new(self.config.generation)) {
@@ -50,9 +56,14 @@ impl UserAgent {
         let from = dialog.remote.clone();
         let to = dialog.local.uri.clone();
         state.dialog = Some(dialog);
-        state.theirs = Some(TheirChange { key: Some(key.clone()), request: invite.clone(), offered: offer.is_some() });
+        state.theirs = Some(TheirChange {
+            key: Some(key.clone()),
+            request: invite.clone(),
+            offered: offer.is_some(),
+        });
         self.calls.insert(call, state);
-        let trying = Builder::response_to(&invite, crate::message::StatusCode::TRYING, None).build();
+        let trying =
+            Builder::response_to(&invite, crate::message::StatusCode::TRYING, None).build();
         let effects = self.table.respond(t.now, &key, trying);
         self.run(t, effects);
         t.tell(Event::Incoming {
@@ -61,7 +72,9 @@ impl UserAgent {
             from: from.uri,
             to,
             offer,
-            alert_info: invite.header(HeaderName::AlertInfo).map(|v| v.text().into_owned()),
+            alert_info: invite
+                .header(HeaderName::AlertInfo)
+                .map(|v| v.text().into_owned()),
             message: invite,
         });
     }
@@ -70,7 +83,11 @@ impl UserAgent {
     fn judge_replaces(&self, invite: &Message) -> Option<u16> {
         let value = invite.header(HeaderName::Replaces)?.text().into_owned();
         let call_id = value.split(';').next().unwrap_or("").trim();
-        Some(if self.calls.values().any(|c| c.call_id == call_id) { 501 } else { 481 })
+        Some(if self.calls.values().any(|c| c.call_id == call_id) {
+            501
+        } else {
+            481
+        })
     }
 
     fn free_number(&self) -> Call {
@@ -82,8 +99,16 @@ impl UserAgent {
     }
 
     /// Says 1xx to the caller.
-    pub(super) fn say_progress(&mut self, t: &mut Turn<'_>, call: Call, status: u16, sdp: Option<Bytes>) {
-        let Some(mut state) = self.calls.remove(&call) else { return };
+    pub(super) fn say_progress(
+        &mut self,
+        t: &mut Turn<'_>,
+        call: Call,
+        status: u16,
+        sdp: Option<Bytes>,
+    ) {
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
         if state.phase == Phase::Incoming && (101..200).contains(&status) {
             let builder = self.dialog_response(&state, status);
             if let Some(sdp) = &sdp {
@@ -109,7 +134,9 @@ impl UserAgent {
 
     /// Accepts the call.
     pub(super) fn accept(&mut self, t: &mut Turn<'_>, call: Call, sdp: Bytes) {
-        let Some(mut state) = self.calls.remove(&call) else { return };
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
         if state.phase == Phase::Incoming && state.giving_up.is_none() {
             state.progress = None;
             self.accept_change(t, &mut state, Some(sdp), false);
@@ -119,7 +146,13 @@ impl UserAgent {
     }
 
     /// Says 200 to the peer's open INVITE or UPDATE; an INVITE then waits for its ACK.
-    pub(super) fn accept_change(&mut self, t: &mut Turn<'_>, state: &mut CallState, sdp: Option<Bytes>, silent: bool) {
+    pub(super) fn accept_change(
+        &mut self,
+        t: &mut Turn<'_>,
+        state: &mut CallState,
+        sdp: Option<Bytes>,
+        silent: bool,
+    ) {
         let Some(theirs) = &state.theirs else { return };
         let is_invite = theirs.request.method() == Some(&crate::message::Method::Invite);
         let (offered, key) = (theirs.offered, theirs.key.clone());
@@ -129,7 +162,10 @@ impl UserAgent {
             let refresher = if timer.we_refresh { "uas" } else { "uac" };
             builder = builder
                 .header_opt(HeaderName::Require, supported.then_some("timer"))
-                .header(HeaderName::SessionExpires, format!("{};refresher={refresher}", timer.interval.as_secs()));
+                .header(
+                    HeaderName::SessionExpires,
+                    format!("{};refresher={refresher}", timer.interval.as_secs()),
+                );
         }
         if let Some(sdp) = &sdp {
             if offered || !is_invite {
@@ -157,7 +193,9 @@ impl UserAgent {
 
     /// Refuses the call.
     pub(super) fn refuse(&mut self, t: &mut Turn<'_>, call: Call, status: u16, extra: &[Extra]) {
-        let Some(state) = self.calls.remove(&call) else { return };
+        let Some(state) = self.calls.remove(&call) else {
+            return;
+        };
         if state.phase != Phase::Incoming {
             self.calls.insert(call, state);
             return;
@@ -184,13 +222,21 @@ impl UserAgent {
         self.run(t, effects);
         if phase == Phase::Incoming {
             let reason = reason_of(request);
-            let completed_elsewhere = reason.is_some_and(|r| r.protocol.eq_ignore_ascii_case("SIP") && r.cause == 200);
+            let completed_elsewhere =
+                reason.is_some_and(|r| r.protocol.eq_ignore_ascii_case("SIP") && r.cause == 200);
             if let Some(state) = self.calls.get_mut(&call) {
                 // From here on only a refusal makes sense.
-                state.giving_up = Some(super::call::GivingUp { reason: None, sent: true, until: None });
+                state.giving_up = Some(super::call::GivingUp {
+                    reason: None,
+                    sent: true,
+                    until: None,
+                });
                 state.progress = None;
             }
-            t.tell(Event::Cancelled { call, completed_elsewhere });
+            t.tell(Event::Cancelled {
+                call,
+                completed_elsewhere,
+            });
         } else {
             self.reject_change(t, call, 487);
         }
@@ -198,10 +244,16 @@ impl UserAgent {
 
     /// Takes in an ACK of one of our 2xx.
     pub(super) fn ack_received(&mut self, t: &mut Turn<'_>, ack: &Message) {
-        let Some(call) = self.call_of(ack) else { return };
-        let Some(mut state) = self.calls.remove(&call) else { return };
+        let Some(call) = self.call_of(ack) else {
+            return;
+        };
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
         let number = ack.cseq().map_or(0, |c| c.number);
-        let waits = state.unacknowledged.take_if(|u| u.response.cseq().is_ok_and(|c| c.number == number));
+        let waits = state
+            .unacknowledged
+            .take_if(|u| u.response.cseq().is_ok_and(|c| c.number == number));
         let Some(waits) = waits else {
             self.calls.insert(call, state);
             return;
@@ -227,8 +279,15 @@ impl UserAgent {
     }
 
     /// Repeats a 2xx, or gives up waiting for its ACK. Source: RFC 3261 section 13.3.1.4.
-    pub(super) fn await_ack(&mut self, t: &mut Turn<'_>, call: Call, state: &mut CallState) -> bool {
-        let Some(waits) = &mut state.unacknowledged else { return true };
+    pub(super) fn await_ack(
+        &mut self,
+        t: &mut Turn<'_>,
+        call: Call,
+        state: &mut CallState,
+    ) -> bool {
+        let Some(waits) = &mut state.unacknowledged else {
+            return true;
+        };
         if t.now >= waits.give_up_at {
             state.unacknowledged = None;
             state.phase = Phase::Confirmed;
@@ -248,7 +307,10 @@ impl UserAgent {
 
     /// Starts a response inside the dialog to the peer's open request.
     pub(super) fn dialog_response(&self, state: &CallState, status: u16) -> Builder {
-        let request = state.theirs.as_ref().map_or(&state.attempt.request, |theirs| &theirs.request);
+        let request = state
+            .theirs
+            .as_ref()
+            .map_or(&state.attempt.request, |theirs| &theirs.request);
         let builder = self.response(request, status, &state.local_tag);
         if status >= 300 {
             return builder;
@@ -267,12 +329,21 @@ impl UserAgent {
     }
 
     /// Sends a response by its transaction, or by its Via when that died with the former owner.
-    pub(super) fn send_by(&mut self, t: &mut Turn<'_>, key: Option<&TransactionKey>, response: Message) {
+    pub(super) fn send_by(
+        &mut self,
+        t: &mut Turn<'_>,
+        key: Option<&TransactionKey>,
+        response: Message,
+    ) {
         if let Some(key) = key.filter(|key| self.table.has(key)) {
             let effects = self.table.respond(t.now, key, response);
             self.run(t, effects);
         } else if let Ok(via) = response.top_via() {
-            t.out.push(Output::Send(Transmit { message: response, to: hop_by_via(&via), transaction: None }));
+            t.out.push(Output::Send(Transmit {
+                message: response,
+                to: hop_by_via(&via),
+                transaction: None,
+            }));
         }
     }
 
@@ -286,7 +357,10 @@ impl UserAgent {
             None => return None,
         };
         let we_refresh = refresher.as_deref() != Some("uac");
-        Some((SessionTimer::new(t.now, interval, we_refresh), supported && !we_refresh))
+        Some((
+            SessionTimer::new(t.now, interval, we_refresh),
+            supported && !we_refresh,
+        ))
     }
 }
 

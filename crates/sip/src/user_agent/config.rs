@@ -79,7 +79,11 @@ impl Config {
     ///
     /// `sent_by` is our `host:port` for UDP and TCP; for TLS, use the field.
     pub fn new(aor: Uri, contact: Uri, registrar: Uri, sent_by: &str, proxies: Proxies) -> Config {
-        let sent_by = SentBy { udp: sent_by.into(), tcp: sent_by.into(), tls: sent_by.into() };
+        let sent_by = SentBy {
+            udp: sent_by.into(),
+            tcp: sent_by.into(),
+            tls: sent_by.into(),
+        };
         Config {
             aor,
             display_name: String::new(),

@@ -6,7 +6,9 @@ use bytes::Bytes;
 use rand_core::RngCore;
 
 use super::{Call, Config, Event, Extra, Output, Transmit, UserAgent};
-use crate::message::{Builder, HeaderName, Host, MAGIC_COOKIE, Message, Method, NameAddr, StatusCode, Uri, Via};
+use crate::message::{
+    Builder, HeaderName, Host, MAGIC_COOKIE, Message, Method, NameAddr, StatusCode, Uri, Via,
+};
 use crate::transaction::{Effect, Hop, TransactionKey, Transport};
 use crate::trunk::{Failure, Tried};
 
@@ -63,7 +65,14 @@ pub(super) struct Attempt {
 
 impl Attempt {
     pub(super) fn new(request: Message) -> Attempt {
-        Attempt { request, key: None, tried: Tried::default(), proxy: None, challenges: 0, last_failure: None }
+        Attempt {
+            request,
+            key: None,
+            tried: Tried::default(),
+            proxy: None,
+            challenges: 0,
+            last_failure: None,
+        }
     }
 }
 
@@ -91,11 +100,21 @@ impl UserAgent {
         for effect in effects {
             match effect {
                 Effect::Send { key, message, to } => {
-                    t.out.push(Output::Send(Transmit { message, to, transaction: Some(key) }));
+                    t.out.push(Output::Send(Transmit {
+                        message,
+                        to,
+                        transaction: Some(key),
+                    }));
                 }
-                Effect::Response { key, message } => self.concluded(t, &key, Outcome::Response(message)),
-                Effect::TimedOut { key } => self.concluded(t, &key, Outcome::Failed(Failure::Timeout)),
-                Effect::TransportFailed { key } => self.concluded(t, &key, Outcome::Failed(Failure::Transport)),
+                Effect::Response { key, message } => {
+                    self.concluded(t, &key, Outcome::Response(message))
+                }
+                Effect::TimedOut { key } => {
+                    self.concluded(t, &key, Outcome::Failed(Failure::Timeout))
+                }
+                Effect::TransportFailed { key } => {
+                    self.concluded(t, &key, Outcome::Failed(Failure::Transport))
+                }
                 Effect::Ack { message, .. } => self.ack_received(t, &message),
                 Effect::Terminated { key } => {
                     self.owners.remove(&key);
@@ -118,7 +137,13 @@ impl UserAgent {
     }
 
     /// Starts a client transaction and sends its request.
-    pub(super) fn transmit(&mut self, t: &mut Turn<'_>, request: Message, to: Hop, owner: Owner) -> Option<TransactionKey> {
+    pub(super) fn transmit(
+        &mut self,
+        t: &mut Turn<'_>,
+        request: Message,
+        to: Hop,
+        owner: Owner,
+    ) -> Option<TransactionKey> {
         let reliable = self.transport_of(&to).is_reliable();
         let (key, effect) = self.table.start_client(t.now, request, to, reliable)?;
         self.owners.insert(key.clone(), owner);
@@ -129,12 +154,22 @@ impl UserAgent {
     /// Sends an attempt to the next proxy; tells whether there was one left.
     ///
     /// The same request in a new transaction: only the branch differs (RFC 3263 section 4.3).
-    pub(super) fn try_next(&mut self, t: &mut Turn<'_>, attempt: &mut Attempt, owner: Owner) -> bool {
-        let Some(proxy) = self.trunk.choose(t.now, &self.config.proxies, attempt.tried, t.rng) else {
+    pub(super) fn try_next(
+        &mut self,
+        t: &mut Turn<'_>,
+        attempt: &mut Attempt,
+        owner: Owner,
+    ) -> bool {
+        let Some(proxy) = self
+            .trunk
+            .choose(t.now, &self.config.proxies, attempt.tried, t.rng)
+        else {
             return false;
         };
         attempt.tried.add(proxy);
         attempt.proxy = Some(proxy);
+        // Counts the nonce on: the same credentials twice would look like a replay.
+        attempt.request = self.authorized(t, &attempt.request);
         self.send_attempt(t, attempt, owner);
         true
     }
@@ -143,12 +178,19 @@ impl UserAgent {
     pub(super) fn send_attempt(&mut self, t: &mut Turn<'_>, attempt: &mut Attempt, owner: Owner) {
         let hop = Hop::Proxy(attempt.proxy.unwrap_or(0));
         let via = self.via(t, &hop);
-        attempt.request = crate::message::Edit::new(&attempt.request).replace_top(HeaderName::Via, via).build();
+        attempt.request = crate::message::Edit::new(&attempt.request)
+            .replace_top(HeaderName::Via, via)
+            .build();
         attempt.key = self.transmit(t, attempt.request.clone(), hop, owner);
     }
 
     /// Notes what an outcome says about the proxy; `Some` if another one should be tried for it.
-    pub(super) fn judge_proxy(&mut self, t: &Turn<'_>, proxy: Option<u8>, outcome: &Outcome) -> Option<Failure> {
+    pub(super) fn judge_proxy(
+        &mut self,
+        t: &Turn<'_>,
+        proxy: Option<u8>,
+        outcome: &Outcome,
+    ) -> Option<Failure> {
         let failure = match outcome {
             Outcome::Failed(failure) => Some(*failure),
             Outcome::Response(r) if outcome.status() == 503 => {
@@ -170,12 +212,20 @@ impl UserAgent {
         let of_uri = |uri: &Uri| {
             let secure = uri.scheme() == &crate::message::Scheme::Sips;
             let named = uri.transport().and_then(Transport::from_name);
-            if secure { Transport::Tls } else { named.unwrap_or(self.config.transport) }
+            if secure {
+                Transport::Tls
+            } else {
+                named.unwrap_or(self.config.transport)
+            }
         };
         match hop {
             Hop::Flow(flow) => flow.transport,
             Hop::Uri(uri) => of_uri(uri),
-            Hop::Proxy(i) => self.config.proxies.get(*i).map_or(self.config.transport, |p| of_uri(&p.uri)),
+            Hop::Proxy(i) => self
+                .config
+                .proxies
+                .get(*i)
+                .map_or(self.config.transport, |p| of_uri(&p.uri)),
         }
     }
 
@@ -184,7 +234,10 @@ impl UserAgent {
         let transport = self.transport_of(hop);
         let branch = format!("{MAGIC_COOKIE}{}.{}", self.config.branch_prefix, t.token());
         let sent_by = self.config.sent_by.of(transport);
-        format!("SIP/2.0/{} {sent_by};branch={branch};rport", transport.via_name())
+        format!(
+            "SIP/2.0/{} {sent_by};branch={branch};rport",
+            transport.via_name()
+        )
     }
 
     /// A new tag that starts with the handset key.
@@ -199,7 +252,12 @@ impl UserAgent {
 
     /// Our Contact: the GRUU if one was granted, without header parameters.
     pub(super) fn contact(&self) -> NameAddr {
-        NameAddr::new(self.binding.gruu.clone().unwrap_or_else(|| self.config.contact.clone()))
+        NameAddr::new(
+            self.binding
+                .gruu
+                .clone()
+                .unwrap_or_else(|| self.config.contact.clone()),
+        )
     }
 
     /// A request outside any dialog, without Via.
@@ -222,13 +280,16 @@ impl UserAgent {
 
     /// Our address with a tag, as From.
     pub(super) fn from_address(&self, tag: &str) -> NameAddr {
-        NameAddr::new(self.config.aor.clone()).with_display(&self.config.display_name).with_tag(tag)
+        NameAddr::new(self.config.aor.clone())
+            .with_display(&self.config.display_name)
+            .with_tag(tag)
     }
 
     /// Starts a response; a tag is added to To where it is missing.
     pub(super) fn response(&self, request: &Message, status: u16, tag: &str) -> Builder {
         let status = StatusCode::new(status).unwrap_or(StatusCode::SERVER_INTERNAL_ERROR);
-        Builder::response_with_tag(request, status, None, tag).header(HeaderName::Server, &self.config.user_agent)
+        Builder::response_with_tag(request, status, None, tag)
+            .header(HeaderName::Server, &self.config.user_agent)
     }
 
     /// Answers a request by the transaction it came in, with a new tag if it needs one.
@@ -260,7 +321,11 @@ pub(super) fn with_extra(mut builder: Builder, extra: &[Extra]) -> Builder {
 
 /// The SDP of a message, if it has one.
 pub(super) fn sdp_of(message: &Message) -> Option<Bytes> {
-    let is_sdp = message.content_type().ok().flatten().is_some_and(|kind| kind == SDP);
+    let is_sdp = message
+        .content_type()
+        .ok()
+        .flatten()
+        .is_some_and(|kind| kind == SDP);
     (is_sdp && !message.body().is_empty()).then(|| message.body_bytes())
 }
 

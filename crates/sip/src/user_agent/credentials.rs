@@ -11,13 +11,22 @@ const CHALLENGES: u8 = 4;
 /// The digest client of a configuration.
 pub(super) fn client(config: &Config) -> Client {
     let by_aor = config.aor.user_unescaped().unwrap_or_default();
-    let user = if config.auth_user.is_empty() { &by_aor } else { &config.auth_user };
+    let user = if config.auth_user.is_empty() {
+        &by_aor
+    } else {
+        &config.auth_user
+    };
     Client::new(user, Password::new(&config.auth_password))
 }
 
 impl UserAgent {
     /// Puts the answer to a 401 or 407 into a request; `false` if there is none or the last one was refused.
-    pub(super) fn answer_challenge(&mut self, t: &mut Turn<'_>, attempt: &mut Attempt, response: &Message) -> bool {
+    pub(super) fn answer_challenge(
+        &mut self,
+        t: &mut Turn<'_>,
+        attempt: &mut Attempt,
+        response: &Message,
+    ) -> bool {
         if self.config.auth_password.is_empty() || attempt.challenges >= CHALLENGES {
             return false;
         }
@@ -39,7 +48,12 @@ impl UserAgent {
         if credentials.is_empty() {
             return request.clone();
         }
-        let bare = Edit::new(request).remove(HeaderName::Authorization).remove(HeaderName::ProxyAuthorization);
-        credentials.into_iter().fold(bare, |edit, (name, value)| edit.push(name, value)).build()
+        let bare = Edit::new(request)
+            .remove(HeaderName::Authorization)
+            .remove(HeaderName::ProxyAuthorization);
+        credentials
+            .into_iter()
+            .fold(bare, |edit, (name, value)| edit.push(name, value))
+            .build()
     }
 }

@@ -73,12 +73,18 @@ impl UserAgent {
     }
 
     /// Takes new settings. Calls go on; a registration is renewed at once if anything that it shows has changed.
-    pub fn configure(&mut self, now: Instant, rng: &mut dyn RngCore, config: Config) -> Vec<Output> {
+    pub fn configure(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        config: Config,
+    ) -> Vec<Output> {
         let old = std::mem::replace(&mut self.config, core::secured(config));
         self.table.set_timers(self.config.timers);
         self.registration.set_expires(self.config.expires);
         let (now_, was) = (&self.config, &old);
-        let other_user = (&now_.auth_user, &now_.auth_password) != (&was.auth_user, &was.auth_password)
+        let other_user = (&now_.auth_user, &now_.auth_password)
+            != (&was.auth_user, &was.auth_password)
             || now_.aor != was.aor;
         if other_user {
             self.digest = credentials::client(now_);
@@ -91,7 +97,8 @@ impl UserAgent {
             self.binding.previous = Some(was.contact.clone());
             self.binding.gruu = None;
         }
-        let shown = moved || other_user || now_.proxies != was.proxies || now_.expires != was.expires;
+        let shown =
+            moved || other_user || now_.proxies != was.proxies || now_.expires != was.expires;
         let again = shown && self.registration.is_wanted();
         self.turn(now, rng, |ua, t| {
             if again {
@@ -102,9 +109,24 @@ impl UserAgent {
 
     /// When [`UserAgent::deadline`] wants to be called next, if ever: the earliest of all timers.
     pub fn next_deadline(&self) -> Option<Instant> {
-        let calls = self.calls.values().filter_map(CallState::next_deadline).min();
-        let back = self.trunk.return_at(&self.config.proxies).filter(|_| self.registration.is_registered());
-        [self.table.next_deadline(), self.registration.next_deadline(), calls, back].into_iter().flatten().min()
+        let calls = self
+            .calls
+            .values()
+            .filter_map(CallState::next_deadline)
+            .min();
+        let back = self
+            .trunk
+            .return_at(&self.config.proxies)
+            .filter(|_| self.registration.is_registered());
+        [
+            self.table.next_deadline(),
+            self.registration.next_deadline(),
+            calls,
+            back,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Does what is due at `now`. Too early a call does nothing.
@@ -115,7 +137,12 @@ impl UserAgent {
             ua.registration(t, registration::Event::Deadline);
             ua.return_to_preferred(t);
             let due = |s: &CallState| s.next_deadline().is_some_and(|at| t.now >= at);
-            let calls: Vec<Call> = ua.calls.iter().filter(|(_, s)| due(s)).map(|(c, _)| *c).collect();
+            let calls: Vec<Call> = ua
+                .calls
+                .iter()
+                .filter(|(_, s)| due(s))
+                .map(|(c, _)| *c)
+                .collect();
             for call in calls {
                 ua.call_deadline(t, call);
             }
@@ -124,12 +151,16 @@ impl UserAgent {
 
     /// Registers, and keeps registered until [`UserAgent::unregister`].
     pub fn register(&mut self, now: Instant, rng: &mut dyn RngCore) -> Vec<Output> {
-        self.turn(now, rng, |ua, t| ua.registration(t, registration::Event::Register))
+        self.turn(now, rng, |ua, t| {
+            ua.registration(t, registration::Event::Register)
+        })
     }
 
     /// Removes the binding (never others: no `Contact: *`); calls go on.
     pub fn unregister(&mut self, now: Instant, rng: &mut dyn RngCore) -> Vec<Output> {
-        self.turn(now, rng, |ua, t| ua.registration(t, registration::Event::Unregister))
+        self.turn(now, rng, |ua, t| {
+            ua.registration(t, registration::Event::Unregister)
+        })
     }
 
     /// Calls `to` with an offer. `extra` are header fields to add. A number in use is ignored.
@@ -165,7 +196,13 @@ impl UserAgent {
     }
 
     /// Accepts the call with 200: with the answer, or the offer when the INVITE had none. Repeated until the ACK comes.
-    pub fn answer(&mut self, now: Instant, rng: &mut dyn RngCore, call: Call, sdp: Bytes) -> Vec<Output> {
+    pub fn answer(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        call: Call,
+        sdp: Bytes,
+    ) -> Vec<Output> {
         self.turn(now, rng, |ua, t| ua.accept(t, call, sdp))
     }
 
@@ -189,27 +226,57 @@ impl UserAgent {
     /// Gives up a call that is not answered: CANCEL, as soon as a 1xx allows it. Ends with [`Event::Ended`].
     ///
     /// A 2xx that crosses the CANCEL is acknowledged and followed by BYE.
-    pub fn cancel(&mut self, now: Instant, rng: &mut dyn RngCore, call: Call, reason: Option<Reason>) -> Vec<Output> {
+    pub fn cancel(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        call: Call,
+        reason: Option<Reason>,
+    ) -> Vec<Output> {
         self.turn(now, rng, |ua, t| ua.give_up(t, call, reason))
     }
 
     /// Hangs up. Before the answer this is [`UserAgent::cancel`], or 480 to the caller; before the ACK it waits for it.
-    pub fn bye(&mut self, now: Instant, rng: &mut dyn RngCore, call: Call, reason: Option<Reason>) -> Vec<Output> {
+    pub fn bye(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        call: Call,
+        reason: Option<Reason>,
+    ) -> Vec<Output> {
         self.turn(now, rng, |ua, t| ua.hang_up(t, call, reason))
     }
 
     /// Offers other media by re-INVITE. 491 is waited out and tried again (RFC 3261 section 14.1).
-    pub fn reinvite(&mut self, now: Instant, rng: &mut dyn RngCore, call: Call, sdp: Bytes) -> Vec<Output> {
+    pub fn reinvite(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        call: Call,
+        sdp: Bytes,
+    ) -> Vec<Output> {
         self.turn(now, rng, |ua, t| ua.want_offer(t, call, sdp))
     }
 
     /// Accepts what [`Event::Reoffered`] brought: with the answer, or the offer when it had none.
-    pub fn answer_reinvite(&mut self, now: Instant, rng: &mut dyn RngCore, call: Call, sdp: Bytes) -> Vec<Output> {
+    pub fn answer_reinvite(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        call: Call,
+        sdp: Bytes,
+    ) -> Vec<Output> {
         self.turn(now, rng, |ua, t| ua.accept_their_change(t, call, sdp))
     }
 
     /// Refuses what [`Event::Reoffered`] brought, usually with 488; media stay as they were.
-    pub fn reject_reinvite(&mut self, now: Instant, rng: &mut dyn RngCore, call: Call, status: u16) -> Vec<Output> {
+    pub fn reject_reinvite(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        call: Call,
+        status: u16,
+    ) -> Vec<Output> {
         self.turn(now, rng, |ua, t| ua.reject_change(t, call, status))
     }
 
@@ -224,17 +291,33 @@ impl UserAgent {
     }
 
     /// Asks the peer of a call, or the proxy when there is none, whether it lives. Answered by [`Event::OptionsAnswered`].
-    pub fn options(&mut self, now: Instant, rng: &mut dyn RngCore, call: Option<Call>) -> Vec<Output> {
+    pub fn options(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        call: Option<Call>,
+    ) -> Vec<Output> {
         self.turn(now, rng, |ua, t| ua.ask_options(t, call))
     }
 
     /// Takes in a message for this address of record, already found sound by `Message::check`.
-    pub fn receive(&mut self, now: Instant, rng: &mut dyn RngCore, message: Message, from: Flow) -> Vec<Output> {
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        message: Message,
+        from: Flow,
+    ) -> Vec<Output> {
         self.turn(now, rng, |ua, t| ua.received(t, &message, from))
     }
 
     /// Takes in that a message could not be sent, or that the connection of its transaction broke.
-    pub fn transport_failed(&mut self, now: Instant, rng: &mut dyn RngCore, key: &TransactionKey) -> Vec<Output> {
+    pub fn transport_failed(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        key: &TransactionKey,
+    ) -> Vec<Output> {
         self.turn(now, rng, |ua, t| {
             let effects = ua.table.transport_failed(t.now, key);
             ua.run(t, effects);
@@ -242,7 +325,12 @@ impl UserAgent {
     }
 
     /// Takes in what is known of a proxy from elsewhere; may move the registration to it or away from it.
-    pub fn trunk_health(&mut self, now: Instant, rng: &mut dyn RngCore, health: TrunkHealth) -> Vec<Output> {
+    pub fn trunk_health(
+        &mut self,
+        now: Instant,
+        rng: &mut dyn RngCore,
+        health: TrunkHealth,
+    ) -> Vec<Output> {
         self.trunk.health(now, health);
         self.turn(now, rng, |ua, t| {
             let lost = !health.up && ua.trunk.current() == Some(health.proxy);
@@ -262,7 +350,12 @@ impl UserAgent {
     ///
     /// # Errors
     /// [`BadRecord`] if an address or message in it cannot be read; nothing has changed then.
-    pub fn restore(&mut self, now: Instant, call: Call, record: DialogRecord) -> Result<(), BadRecord> {
+    pub fn restore(
+        &mut self,
+        now: Instant,
+        call: Call,
+        record: DialogRecord,
+    ) -> Result<(), BadRecord> {
         let state = stored::restored(now, &self.config, record)?;
         self.calls.insert(call, state);
         Ok(())
@@ -294,18 +387,24 @@ impl UserAgent {
         rng: &mut dyn RngCore,
         work: impl FnOnce(&mut UserAgent, &mut Turn<'_>),
     ) -> Vec<Output> {
-        let mut turn = Turn { now, rng, out: vec![] };
+        let mut turn = Turn {
+            now,
+            rng,
+            out: vec![],
+        };
         work(self, &mut turn);
         turn.out
     }
 
     /// Registers at a better proxy than the one in use, once one is there again.
     fn return_to_preferred(&mut self, t: &mut Turn<'_>) {
-        if self.trunk.should_return(t.now, &self.config.proxies) && self.registration.is_registered() {
+        if self.trunk.should_return(t.now, &self.config.proxies)
+            && self.registration.is_registered()
+        {
             self.registration(t, registration::Event::Return);
         }
     }
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -16,7 +16,9 @@ impl UserAgent {
             return;
         }
         let request = note_source(message, from);
-        let Some(key) = TransactionKey::server(&request) else { return };
+        let Some(key) = TransactionKey::server(&request) else {
+            return;
+        };
         if let Some(effects) = self.table.receive_request(t.now, &key, request.clone()) {
             return self.run(t, effects);
         }
@@ -52,8 +54,12 @@ impl UserAgent {
     }
 
     fn requested_in_dialog(&mut self, t: &mut Turn<'_>, key: TransactionKey, request: Message) {
-        let found = self.call_of(&request).and_then(|call| Some((call, self.calls.get_mut(&call)?)));
-        let Some((call, state)) = found else { return self.respond(t, &key, &request, 481, &[]) };
+        let found = self
+            .call_of(&request)
+            .and_then(|call| Some((call, self.calls.get_mut(&call)?)));
+        let Some((call, state)) = found else {
+            return self.respond(t, &key, &request, 481, &[]);
+        };
         let number = request.cseq().map_or(0, |c| c.number);
         let order = state.dialog.as_mut().map(|dialog| dialog.note_cseq(number));
         let is_bye = request.method() == Some(&Method::Bye);
@@ -101,11 +107,21 @@ fn refusal(request: &Message) -> Option<(u16, Vec<(HeaderName, String)>)> {
     if request.check_method().is_err() {
         return Some((501, allow()));
     }
-    let known = [Method::Invite, Method::Bye, Method::Update, Method::Options, Method::Prack];
+    let known = [
+        Method::Invite,
+        Method::Bye,
+        Method::Update,
+        Method::Options,
+        Method::Prack,
+    ];
     if !known.contains(method) {
         return Some((405, allow()));
     }
-    let required = request.headers(HeaderName::Require).map(|v| v.text().into_owned());
-    let unknown: Vec<_> = required.filter(|tag| !tag.eq_ignore_ascii_case(SUPPORTED)).collect();
+    let required = request
+        .headers(HeaderName::Require)
+        .map(|v| v.text().into_owned());
+    let unknown: Vec<_> = required
+        .filter(|tag| !tag.eq_ignore_ascii_case(SUPPORTED))
+        .collect();
     (!unknown.is_empty()).then(|| (420, vec![(HeaderName::Unsupported, unknown.join(", "))]))
 }

@@ -20,7 +20,9 @@ const CHANGES: u8 = 3;
 impl UserAgent {
     /// Notes the offer and sends it if nothing is open.
     pub(super) fn want_offer(&mut self, t: &mut Turn<'_>, call: Call, sdp: Bytes) {
-        let Some(mut state) = self.calls.remove(&call) else { return };
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
         if matches!(state.phase, Phase::Confirmed | Phase::Unacknowledged) {
             state.wanted = Some((sdp, t.now));
             self.offer_due(t, call, &mut state);
@@ -63,8 +65,14 @@ impl UserAgent {
         sdp: Option<Bytes>,
         refresh: bool,
     ) {
-        let owner = if method == Method::Invite { Owner::Reinvite(call) } else { Owner::Update(call) };
-        let Some((builder, hop)) = self.in_dialog(t, state, method) else { return };
+        let owner = if method == Method::Invite {
+            Owner::Reinvite(call)
+        } else {
+            Owner::Update(call)
+        };
+        let Some((builder, hop)) = self.in_dialog(t, state, method) else {
+            return;
+        };
         state.contact_sent = self.contact().uri.to_string();
         let mut builder = builder
             .header(HeaderName::Contact, self.contact())
@@ -73,7 +81,10 @@ impl UserAgent {
         if let Some(session) = &state.session {
             let refresher = if session.we_refresh { "uac" } else { "uas" };
             builder = builder
-                .header(HeaderName::SessionExpires, format!("{};refresher={refresher}", session.interval.as_secs()))
+                .header(
+                    HeaderName::SessionExpires,
+                    format!("{};refresher={refresher}", session.interval.as_secs()),
+                )
                 .header(HeaderName::MinSe, MIN_SE);
         }
         if let Some(sdp) = &sdp {
@@ -81,13 +92,32 @@ impl UserAgent {
         }
         let request = builder.build();
         let key = self.transmit(t, request.clone(), hop, owner);
-        state.ours = Some(OurChange { key, request, refresh, sdp, answered: false, challenges: 0 });
+        state.ours = Some(OurChange {
+            key,
+            request,
+            refresh,
+            sdp,
+            answered: false,
+            challenges: 0,
+        });
     }
 
     /// Takes in the answer to our re-INVITE.
-    pub(super) fn reinvite_concluded(&mut self, t: &mut Turn<'_>, call: Call, key: &TransactionKey, outcome: Outcome) {
-        let Some(mut state) = self.calls.remove(&call) else { return };
-        let keep = if state.ours.as_ref().is_none_or(|ours| ours.key.as_ref() != Some(key)) {
+    pub(super) fn reinvite_concluded(
+        &mut self,
+        t: &mut Turn<'_>,
+        call: Call,
+        key: &TransactionKey,
+        outcome: Outcome,
+    ) {
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
+        let keep = if state
+            .ours
+            .as_ref()
+            .is_none_or(|ours| ours.key.as_ref() != Some(key))
+        {
             self.repeat_change_ack(t, &state, &outcome);
             true
         } else {
@@ -99,35 +129,69 @@ impl UserAgent {
     }
 
     /// Takes in the answer to our UPDATE.
-    pub(super) fn update_concluded(&mut self, t: &mut Turn<'_>, call: Call, key: &TransactionKey, outcome: Outcome) {
-        let ours = |s: &&CallState| s.ours.as_ref().is_some_and(|ours| ours.key.as_ref() == Some(key));
+    pub(super) fn update_concluded(
+        &mut self,
+        t: &mut Turn<'_>,
+        call: Call,
+        key: &TransactionKey,
+        outcome: Outcome,
+    ) {
+        let ours = |s: &&CallState| {
+            s.ours
+                .as_ref()
+                .is_some_and(|ours| ours.key.as_ref() == Some(key))
+        };
         if self.calls.get(&call).filter(ours).is_none() {
             return;
         }
-        let Some(mut state) = self.calls.remove(&call) else { return };
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
         if self.change_concluded(t, call, &mut state, outcome) {
             self.calls.insert(call, state);
         }
     }
 
     /// Does what the final answer to our change asks for; tells whether the call still stands.
-    fn change_concluded(&mut self, t: &mut Turn<'_>, call: Call, state: &mut CallState, outcome: Outcome) -> bool {
+    fn change_concluded(
+        &mut self,
+        t: &mut Turn<'_>,
+        call: Call,
+        state: &mut CallState,
+        outcome: Outcome,
+    ) -> bool {
         let status = outcome.status();
         match (status, &outcome) {
             (..200, _) => {}
-            (200..=299, Outcome::Response(response)) => self.change_accepted(t, call, state, response),
-            (401 | 407 | 422, Outcome::Response(response)) if self.change_again(t, call, state, response) => {}
+            (200..=299, Outcome::Response(response)) => {
+                self.change_accepted(t, call, state, response)
+            }
+            (401 | 407 | 422, Outcome::Response(response))
+                if self.change_again(t, call, state, response) => {}
             // A glare: wait, then try again (RFC 3261 section 14.1).
             (491, _) => self.wait_out_glare(t, state),
-            (405 | 501, _) if state.ours.as_ref().is_some_and(|o| o.request.method() == Some(&Method::Update)) => {
+            (405 | 501, _)
+                if state
+                    .ours
+                    .as_ref()
+                    .is_some_and(|o| o.request.method() == Some(&Method::Update)) =>
+            {
                 state.allows_update = false;
                 state.ours = None;
                 self.send_refresh(t, call, state);
             }
             // RFC 3261 section 12.2.1.2: the peer knows no such dialog. Silence alone ends nothing.
             (481, _) => {
-                let by = if state.phase == Phase::Ending { By::Local } else { By::Gone };
-                t.tell(Event::Ended { call, by, reason: None });
+                let by = if state.phase == Phase::Ending {
+                    By::Local
+                } else {
+                    By::Gone
+                };
+                t.tell(Event::Ended {
+                    call,
+                    by,
+                    reason: None,
+                });
                 return false;
             }
             _ => self.change_refused(t, call, state, status),
@@ -135,7 +199,13 @@ impl UserAgent {
         true
     }
 
-    fn change_accepted(&mut self, t: &mut Turn<'_>, call: Call, state: &mut CallState, response: &Message) {
+    fn change_accepted(
+        &mut self,
+        t: &mut Turn<'_>,
+        call: Call,
+        state: &mut CallState,
+        response: &Message,
+    ) {
         let Some(ours) = &mut state.ours else { return };
         if ours.answered {
             return;
@@ -165,29 +235,49 @@ impl UserAgent {
 
     /// Acknowledges the 2xx to our re-INVITE.
     pub(super) fn ack_change(&mut self, t: &mut Turn<'_>, state: &mut CallState) {
-        let Some(ours) = state.ours.take_if(|ours| ours.answered) else { return };
+        let Some(ours) = state.ours.take_if(|ours| ours.answered) else {
+            return;
+        };
         let Some(dialog) = &state.dialog else { return };
         let hop = self.dialog_hop(state, dialog);
         let message = self.ack_for(t, dialog, &ours.request, &hop);
         state.ack = Some(message.clone());
-        t.out.push(Output::Send(Transmit { message, to: hop, transaction: None }));
+        t.out.push(Output::Send(Transmit {
+            message,
+            to: hop,
+            transaction: None,
+        }));
     }
 
     /// The 2xx again: our ACK was lost.
     fn repeat_change_ack(&self, t: &mut Turn<'_>, state: &CallState, outcome: &Outcome) {
-        let (Outcome::Response(response), Some(ack), Some(dialog)) = (outcome, &state.ack, &state.dialog) else {
+        let (Outcome::Response(response), Some(ack), Some(dialog)) =
+            (outcome, &state.ack, &state.dialog)
+        else {
             return;
         };
         let number = |m: &Message| m.cseq().map(|c| c.number).ok();
         if outcome.status() / 100 == 2 && number(ack) == number(response) {
             let hop = self.dialog_hop(state, dialog);
-            t.out.push(Output::Send(Transmit { message: ack.clone(), to: hop, transaction: None }));
+            t.out.push(Output::Send(Transmit {
+                message: ack.clone(),
+                to: hop,
+                transaction: None,
+            }));
         }
     }
 
     /// Sends our change again with credentials or a longer interval.
-    fn change_again(&mut self, t: &mut Turn<'_>, call: Call, state: &mut CallState, response: &Message) -> bool {
-        let Some(mut ours) = state.ours.take() else { return false };
+    fn change_again(
+        &mut self,
+        t: &mut Turn<'_>,
+        call: Call,
+        state: &mut CallState,
+        response: &Message,
+    ) -> bool {
+        let Some(mut ours) = state.ours.take() else {
+            return false;
+        };
         let mut attempt = Attempt::new(ours.request.clone());
         attempt.challenges = ours.challenges;
         let changed = ours.challenges < CHANGES
@@ -195,12 +285,19 @@ impl UserAgent {
                 422 => lengthen(&mut attempt.request, response),
                 _ => self.answer_challenge(t, &mut attempt, response),
             };
-        let hop = state.dialog.as_ref().map(|dialog| self.dialog_hop(state, dialog));
+        let hop = state
+            .dialog
+            .as_ref()
+            .map(|dialog| self.dialog_hop(state, dialog));
         if let (true, Some(hop)) = (changed, hop) {
             let is_invite = ours.request.method() == Some(&Method::Invite);
             ours.request = self.renumbered(t, state, &attempt.request, &hop);
             ours.challenges = attempt.challenges.max(ours.challenges + 1);
-            let owner = if is_invite { Owner::Reinvite(call) } else { Owner::Update(call) };
+            let owner = if is_invite {
+                Owner::Reinvite(call)
+            } else {
+                Owner::Update(call)
+            };
             ours.key = self.transmit(t, ours.request.clone(), hop, owner);
         }
         state.ours = Some(ours);
@@ -209,8 +306,14 @@ impl UserAgent {
 
     /// The peer's change crossed ours: who made the Call-ID waits 2.1 to 4 s, the other 0 to 2 s, in steps of 10 ms.
     fn wait_out_glare(&mut self, t: &mut Turn<'_>, state: &mut CallState) {
-        let Some(ours) = state.ours.take() else { return };
-        let (least, steps) = if state.we_called { (2100, 191) } else { (0, 201) };
+        let Some(ours) = state.ours.take() else {
+            return;
+        };
+        let (least, steps) = if state.we_called {
+            (2100, 191)
+        } else {
+            (0, 201)
+        };
         let pause = Duration::from_millis(least + 10 * u64::from(t.rng.next_u32() % steps));
         match (&mut state.session, ours.refresh, ours.sdp) {
             (Some(session), true, _) => session.refresh_at = Some(t.now + pause),
@@ -220,7 +323,9 @@ impl UserAgent {
     }
 
     fn change_refused(&mut self, t: &mut Turn<'_>, call: Call, state: &mut CallState, status: u16) {
-        let Some(ours) = state.ours.take() else { return };
+        let Some(ours) = state.ours.take() else {
+            return;
+        };
         if ours.refresh {
             tracing::debug!(status, "session refresh refused");
         } else {
@@ -229,8 +334,16 @@ impl UserAgent {
     }
 
     /// The peer's re-INVITE.
-    pub(super) fn reinvited(&mut self, t: &mut Turn<'_>, call: Call, key: TransactionKey, request: Message) {
-        let Some(mut state) = self.calls.remove(&call) else { return };
+    pub(super) fn reinvited(
+        &mut self,
+        t: &mut Turn<'_>,
+        call: Call,
+        key: TransactionKey,
+        request: Message,
+    ) {
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
         if let Some((status, extra)) = self.cannot_change(t, &state) {
             self.calls.insert(call, state);
             return self.respond(t, &key, &request, status, &extra);
@@ -240,9 +353,15 @@ impl UserAgent {
         }
         state.note_abilities(&request);
         let offer = sdp_of(&request);
-        let same = offer.as_ref().is_some_and(|sdp| state.remote_sdp_hash == Some(hash(sdp)));
+        let same = offer
+            .as_ref()
+            .is_some_and(|sdp| state.remote_sdp_hash == Some(hash(sdp)));
         state.note_remote_sdp(offer.as_ref());
-        state.theirs = Some(TheirChange { key: Some(key), request, offered: offer.is_some() });
+        state.theirs = Some(TheirChange {
+            key: Some(key),
+            request,
+            offered: offer.is_some(),
+        });
         match state.local_sdp.clone().filter(|_| same) {
             // Only a session refresh: nothing changes, so there is nothing to commit.
             Some(sdp) => self.accept_change(t, &mut state, Some(sdp), true),
@@ -252,10 +371,22 @@ impl UserAgent {
     }
 
     /// The peer's UPDATE.
-    pub(super) fn updated(&mut self, t: &mut Turn<'_>, call: Call, key: TransactionKey, request: Message) {
-        let Some(mut state) = self.calls.remove(&call) else { return };
+    pub(super) fn updated(
+        &mut self,
+        t: &mut Turn<'_>,
+        call: Call,
+        key: TransactionKey,
+        request: Message,
+    ) {
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
         let offer = sdp_of(&request);
-        let blocked = if offer.is_some() { self.cannot_change(t, &state) } else { None };
+        let blocked = if offer.is_some() {
+            self.cannot_change(t, &state)
+        } else {
+            None
+        };
         if let Some((status, extra)) = blocked {
             self.calls.insert(call, state);
             return self.respond(t, &key, &request, status, &extra);
@@ -264,10 +395,16 @@ impl UserAgent {
             dialog.refresh_target(&request);
         }
         state.note_abilities(&request);
-        let same = offer.as_ref().is_none_or(|sdp| state.remote_sdp_hash == Some(hash(sdp)));
+        let same = offer
+            .as_ref()
+            .is_none_or(|sdp| state.remote_sdp_hash == Some(hash(sdp)));
         state.note_remote_sdp(offer.as_ref());
         let open = state.theirs.take();
-        state.theirs = Some(TheirChange { key: Some(key), request, offered: offer.is_some() });
+        state.theirs = Some(TheirChange {
+            key: Some(key),
+            request,
+            offered: offer.is_some(),
+        });
         if same {
             let sdp = state.local_sdp.clone().filter(|_| offer.is_some());
             self.accept_change(t, &mut state, sdp, true);
@@ -279,7 +416,11 @@ impl UserAgent {
     }
 
     /// Why an offer of the peer cannot be taken now. Source: RFC 3261 section 14.2, RFC 3311 section 5.2.
-    fn cannot_change(&self, t: &mut Turn<'_>, state: &CallState) -> Option<(u16, Vec<(HeaderName, String)>)> {
+    fn cannot_change(
+        &self,
+        t: &mut Turn<'_>,
+        state: &CallState,
+    ) -> Option<(u16, Vec<(HeaderName, String)>)> {
         if state.ours.is_some() || state.phase == Phase::Answered {
             return Some((491, vec![]));
         }
@@ -292,7 +433,9 @@ impl UserAgent {
 
     /// Accepts the peer's change.
     pub(super) fn accept_their_change(&mut self, t: &mut Turn<'_>, call: Call, sdp: Bytes) {
-        let Some(mut state) = self.calls.remove(&call) else { return };
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
         if state.phase == Phase::Confirmed {
             self.accept_change(t, &mut state, Some(sdp), false);
         }
@@ -301,7 +444,9 @@ impl UserAgent {
 
     /// Refuses the peer's change; the call stands.
     pub(super) fn reject_change(&mut self, t: &mut Turn<'_>, call: Call, status: u16) {
-        let Some(mut state) = self.calls.remove(&call) else { return };
+        let Some(mut state) = self.calls.remove(&call) else {
+            return;
+        };
         if state.phase == Phase::Confirmed && state.theirs.is_some() {
             let response = self.dialog_response(&state, status.clamp(300, 699)).build();
             self.send_response(t, &state, response);

@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
+use super::Config;
 use super::call::{CallState, GivingUp, SessionTimer, TheirChange, Unacknowledged};
 use super::core::Attempt;
-use super::Config;
 use crate::dialog::{Dialog, DialogRecord, EarlyRecord, Phase, Sequence, SessionTimerRecord};
 use crate::message::{Builder, HeaderName, Message, Method, NameAddr, Uri};
 use crate::transaction::Resend;
@@ -19,21 +19,33 @@ pub struct BadRecord(pub &'static str);
 pub(super) fn record(state: &CallState) -> DialogRecord {
     let dialog = state.dialog.as_ref();
     let request = &state.attempt.request;
-    let address = |from_request: fn(&Message) -> Option<NameAddr>, of_dialog: fn(&Dialog) -> &NameAddr| {
-        let address = dialog.map(|d| of_dialog(d).clone()).or_else(|| from_request(request));
+    let address = |from_request: fn(&Message) -> Option<NameAddr>,
+                   of_dialog: fn(&Dialog) -> &NameAddr| {
+        let address = dialog
+            .map(|d| of_dialog(d).clone())
+            .or_else(|| from_request(request));
         address.map(without_tag).unwrap_or_default()
     };
-    let ours = matches!(state.phase, Phase::Calling | Phase::Early | Phase::Answered | Phase::Ending);
+    let ours = matches!(
+        state.phase,
+        Phase::Calling | Phase::Early | Phase::Answered | Phase::Ending
+    );
     DialogRecord {
         phase: state.phase,
         we_called: state.we_called,
         call_id: state.call_id.clone(),
         local_tag: state.local_tag.clone(),
         remote_tag: dialog.and_then(|d| d.remote.tag().map(str::to_owned)),
-        early: state.early.iter().map(|(tag, d)| early_record(tag, d)).collect(),
+        early: state
+            .early
+            .iter()
+            .map(|(tag, d)| early_record(tag, d))
+            .collect(),
         local: address(|m| m.from().ok(), |d| &d.local),
         remote: address(|m| m.to().ok(), |d| &d.remote),
-        remote_target: dialog.map(|d| d.remote_target.to_string()).unwrap_or_default(),
+        remote_target: dialog
+            .map(|d| d.remote_target.to_string())
+            .unwrap_or_default(),
         route_set: dialog.map(|d| texts(&d.route_set)).unwrap_or_default(),
         created_in: dialog.map_or(&state.sequence, |d| &d.sequence).created_in(),
         remote_cseq: dialog.and_then(|d| d.remote_cseq),
@@ -48,7 +60,10 @@ pub(super) fn record(state: &CallState) -> DialogRecord {
         open_invite: (state.we_called && ours).then(|| head_of(request)),
         peer_request: state.theirs.as_ref().map(|theirs| head_of(&theirs.request)),
         peer_offered: state.theirs.as_ref().is_some_and(|theirs| theirs.offered),
-        unacknowledged: state.unacknowledged.as_ref().map(|u| u.response.bytes().clone()),
+        unacknowledged: state
+            .unacknowledged
+            .as_ref()
+            .map(|u| u.response.bytes().clone()),
         local_sdp: state.local_sdp.clone(),
         pending_sdp: state.pending_sdp.clone(),
         remote_sdp_hash: state.remote_sdp_hash,
@@ -74,7 +89,9 @@ fn without_tag(mut address: NameAddr) -> String {
 
 /// A request without its body: what CANCEL, ACK and responses are made from.
 fn head_of(request: &Message) -> Bytes {
-    let (Some(method), Ok(uri)) = (request.method(), request.request_uri()) else { return Bytes::new() };
+    let (Some(method), Ok(uri)) = (request.method(), request.request_uri()) else {
+        return Bytes::new();
+    };
     let kept = [
         HeaderName::Via,
         HeaderName::RecordRoute,
@@ -90,12 +107,21 @@ fn head_of(request: &Message) -> Bytes {
         HeaderName::ProxyAuthorization,
     ];
     let start = Builder::request(method.clone(), &uri);
-    kept.into_iter().fold(start, |builder, name| builder.copy_all(request, name)).build().bytes().clone()
+    kept.into_iter()
+        .fold(start, |builder, name| builder.copy_all(request, name))
+        .build()
+        .bytes()
+        .clone()
 }
 
 /// Makes a call of its record. Timers that keep something alive are due at `now`; those that end something start anew.
-pub(super) fn restored(now: Instant, config: &Config, record: DialogRecord) -> Result<CallState, BadRecord> {
-    let read = |bytes: Bytes| Message::parse(bytes).map_err(|_| BadRecord("a message in it is damaged"));
+pub(super) fn restored(
+    now: Instant,
+    config: &Config,
+    record: DialogRecord,
+) -> Result<CallState, BadRecord> {
+    let read =
+        |bytes: Bytes| Message::parse(bytes).map_err(|_| BadRecord("a message in it is damaged"));
     let open_invite = record.open_invite.clone().map(read).transpose()?;
     let peer_request = record.peer_request.clone().map(read).transpose()?;
     let unacknowledged = record.unacknowledged.clone().map(read).transpose()?;
@@ -118,7 +144,11 @@ pub(super) fn restored(now: Instant, config: &Config, record: DialogRecord) -> R
     state.invite_cseq = record.invite_cseq;
     (state.early, state.dialog) = (early, dialog);
     let offered = record.peer_offered;
-    state.theirs = peer_request.map(|request| TheirChange { key: None, request, offered });
+    state.theirs = peer_request.map(|request| TheirChange {
+        key: None,
+        request,
+        offered,
+    });
     state.unacknowledged = unacknowledged.map(|response| Unacknowledged {
         response,
         key: None,
@@ -133,7 +163,11 @@ pub(super) fn restored(now: Instant, config: &Config, record: DialogRecord) -> R
         timer
     });
     if record.phase == Phase::Ending && state.dialog.is_none() {
-        state.giving_up = Some(GivingUp { reason: None, sent: false, until: None });
+        state.giving_up = Some(GivingUp {
+            reason: None,
+            sent: false,
+            until: None,
+        });
     }
     state.contact_sent = record.contact;
     state.allows_update = record.allows_update;
@@ -155,7 +189,10 @@ fn dialog_of(record: &DialogRecord, early: Option<&EarlyRecord>) -> Result<Dialo
         local: address(&record.local)?.with_tag(&record.local_tag),
         remote: tag.map_or(remote.clone(), |tag| remote.with_tag(tag)),
         remote_target: target.parse().map_err(|_| bad.clone())?,
-        route_set: routes.iter().map(|r| address(r)).collect::<Result<_, _>>()?,
+        route_set: routes
+            .iter()
+            .map(|r| address(r))
+            .collect::<Result<_, _>>()?,
         sequence: Sequence::new(record.created_in),
         remote_cseq: record.remote_cseq,
     })
@@ -163,7 +200,12 @@ fn dialog_of(record: &DialogRecord, early: Option<&EarlyRecord>) -> Result<Dialo
 
 /// Stands for the INVITE of a call that stands: only its CSeq is still of use, for an ACK.
 fn placeholder(record: &DialogRecord, dialog: Option<&Dialog>) -> Result<Message, BadRecord> {
-    let uri: Uri = dialog.ok_or(BadRecord("an open call without its INVITE"))?.remote_target.clone();
+    let uri: Uri = dialog
+        .ok_or(BadRecord("an open call without its INVITE"))?
+        .remote_target
+        .clone();
     let builder = Builder::request(Method::Invite, &uri);
-    Ok(builder.header(HeaderName::CSeq, format!("{} INVITE", record.invite_cseq)).build())
+    Ok(builder
+        .header(HeaderName::CSeq, format!("{} INVITE", record.invite_cseq))
+        .build())
 }

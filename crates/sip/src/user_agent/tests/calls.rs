@@ -6,11 +6,23 @@ use crate::transaction::Transport;
 use crate::user_agent::{By, Event, Reason};
 
 fn header(message: &Message, name: HeaderName) -> String {
-    message.header(name).map(|v| v.text().into_owned()).unwrap_or_default()
+    message
+        .header(name)
+        .map(|v| v.text().into_owned())
+        .unwrap_or_default()
 }
 
 fn invite(w: &mut World) {
-    w.act(A, |ua, now, rng| ua.invite(now, rng, OUT, "sip:1002@example.com".parse().unwrap(), sdp("offer"), vec![]));
+    w.act(A, |ua, now, rng| {
+        ua.invite(
+            now,
+            rng,
+            OUT,
+            "sip:1002@example.com".parse().unwrap(),
+            sdp("offer"),
+            vec![],
+        )
+    });
     w.run_ms(50);
 }
 
@@ -33,21 +45,76 @@ fn a_call_is_answered_acknowledged_only_when_told_and_hung_up() {
     w.run_ms(50);
     assert_eq!(w.seen(), ["A>B ACK", "B>A BYE", "A>B 200 BYE"]);
     let told = w.told();
-    let [(B, Event::Incoming { call: IN, offer, .. }), rest @ ..] = &told[..] else { panic!("{told:?}") };
+    let [
+        (
+            B,
+            Event::Incoming {
+                call: IN, offer, ..
+            },
+        ),
+        rest @ ..,
+    ] = &told[..]
+    else {
+        panic!("{told:?}")
+    };
     assert_eq!(offer.as_ref(), Some(&sdp("offer")));
-    let [(A, Event::Progress { status: 180, to_tag: Some(tag), .. }), rest @ ..] = rest else { panic!("{rest:?}") };
+    let [
+        (
+            A,
+            Event::Progress {
+                status: 180,
+                to_tag: Some(tag),
+                ..
+            },
+        ),
+        rest @ ..,
+    ] = rest
+    else {
+        panic!("{rest:?}")
+    };
     assert!(tag.starts_with("716-bbbb."));
     assert_eq!(
         rest,
         [
-            (A, Event::Answered { call: OUT, sdp: Some(sdp("answer")) }),
-            (B, Event::Acked { call: IN, sdp: None }),
-            (A, Event::Ended { call: OUT, by: By::Peer, reason: None }),
-            (B, Event::Ended { call: IN, by: By::Local, reason: None }),
+            (
+                A,
+                Event::Answered {
+                    call: OUT,
+                    sdp: Some(sdp("answer"))
+                }
+            ),
+            (
+                B,
+                Event::Acked {
+                    call: IN,
+                    sdp: None
+                }
+            ),
+            (
+                A,
+                Event::Ended {
+                    call: OUT,
+                    by: By::Peer,
+                    reason: None
+                }
+            ),
+            (
+                B,
+                Event::Ended {
+                    call: IN,
+                    by: By::Local,
+                    reason: None
+                }
+            ),
         ]
     );
     w.run_ms(40_000);
-    assert_eq!(w.agents.each_ref().map(|ua| (ua.transactions(), ua.calls().count())), [(0, 0), (0, 0)]);
+    assert_eq!(
+        w.agents
+            .each_ref()
+            .map(|ua| (ua.transactions(), ua.calls().count())),
+        [(0, 0), (0, 0)]
+    );
 }
 
 #[test]
@@ -56,21 +123,53 @@ fn a_call_given_up_is_cancelled_and_refused_with_487() {
     invite(&mut w);
     w.seen();
     w.told();
-    let reason = Reason { protocol: "SIP".into(), cause: 200, text: "Call completed elsewhere".into() };
+    let reason = Reason {
+        protocol: "SIP".into(),
+        cause: 200,
+        text: "Call completed elsewhere".into(),
+    };
     w.act(A, |ua, now, rng| ua.cancel(now, rng, OUT, Some(reason)));
     w.run_ms(50);
     assert_eq!(w.seen(), ["A>B CANCEL", "B>A 200 CANCEL"]);
-    assert_eq!(w.told(), [(B, Event::Cancelled { call: IN, completed_elsewhere: true })]);
+    assert_eq!(
+        w.told(),
+        [(
+            B,
+            Event::Cancelled {
+                call: IN,
+                completed_elsewhere: true
+            }
+        )]
+    );
     w.act(B, |ua, now, rng| ua.reject(now, rng, IN, 487, vec![]));
     w.run_ms(50);
     assert_eq!(w.seen(), ["B>A 487 INVITE", "A>B ACK"]);
-    assert_eq!(w.told(), [(A, Event::Ended { call: OUT, by: By::Local, reason: None })]);
+    assert_eq!(
+        w.told(),
+        [(
+            A,
+            Event::Ended {
+                call: OUT,
+                by: By::Local,
+                reason: None
+            }
+        )]
+    );
 }
 
 #[test]
 fn a_cancel_waits_for_the_first_answer() {
     let mut w = World::new(3, Transport::Tcp);
-    w.act(A, |ua, now, rng| ua.invite(now, rng, OUT, "sip:1002@example.com".parse().unwrap(), sdp("offer"), vec![]));
+    w.act(A, |ua, now, rng| {
+        ua.invite(
+            now,
+            rng,
+            OUT,
+            "sip:1002@example.com".parse().unwrap(),
+            sdp("offer"),
+            vec![],
+        )
+    });
     w.act(A, |ua, now, rng| ua.cancel(now, rng, OUT, None));
     assert_eq!(w.seen(), ["A>B INVITE"]);
     w.run_ms(50);
@@ -87,9 +186,26 @@ fn an_answer_that_crosses_the_cancel_is_acknowledged_and_ended() {
     w.run_ms(100);
     assert_eq!(
         w.seen(),
-        ["B>A 200 INVITE", "A>B CANCEL", "A>B ACK", "A>B BYE", "B>A 200 CANCEL", "B>A 200 BYE"]
+        [
+            "B>A 200 INVITE",
+            "A>B CANCEL",
+            "A>B ACK",
+            "A>B BYE",
+            "B>A 200 CANCEL",
+            "B>A 200 BYE"
+        ]
     );
-    assert_eq!(w.told().last(), Some(&(A, Event::Ended { call: OUT, by: By::Local, reason: None })));
+    assert_eq!(
+        w.told().last(),
+        Some(&(
+            A,
+            Event::Ended {
+                call: OUT,
+                by: By::Local,
+                reason: None
+            }
+        ))
+    );
 }
 
 #[test]
@@ -98,10 +214,17 @@ fn a_busy_peer_refuses_with_its_reason() {
     invite(&mut w);
     w.told();
     let warning = ("Retry-After".to_owned(), "7".to_owned());
-    w.act(B, |ua, now, rng| ua.reject(now, rng, IN, 486, vec![warning]));
+    w.act(B, |ua, now, rng| {
+        ua.reject(now, rng, IN, 486, vec![warning])
+    });
     w.run_ms(50);
     let retry_after = Some(std::time::Duration::from_secs(7));
-    let refused = Event::Refused { call: OUT, status: 486, reason: "Busy Here".into(), retry_after };
+    let refused = Event::Refused {
+        call: OUT,
+        status: 486,
+        reason: "Busy Here".into(),
+        retry_after,
+    };
     assert_eq!(w.told(), [(A, refused)]);
 }
 
@@ -114,7 +237,12 @@ fn a_silent_proxy_times_the_call_out_after_four_seconds() {
     assert_eq!(w.seen(), ["A>B INVITE"; 4], "sent at 0, 0.5, 1.5 and 3.5 s");
     assert_eq!(w.told(), []);
     w.run_ms(20);
-    let refused = Event::Refused { call: OUT, status: 408, reason: String::new(), retry_after: None };
+    let refused = Event::Refused {
+        call: OUT,
+        status: 408,
+        reason: String::new(),
+        retry_after: None,
+    };
     assert_eq!(w.told(), [(A, refused)]);
 }
 
@@ -136,26 +264,77 @@ fn offers_that_cross_are_both_refused_and_tried_again() {
     let mut w = World::new(8, Transport::Tcp);
     w.call();
     w.obliging = true;
-    w.act(A, |ua, now, rng| ua.reinvite(now, rng, OUT, sdp("hold by A")));
-    w.act(B, |ua, now, rng| ua.reinvite(now, rng, IN, sdp("hold by B")));
+    w.act(A, |ua, now, rng| {
+        ua.reinvite(now, rng, OUT, sdp("hold by A"))
+    });
+    w.act(B, |ua, now, rng| {
+        ua.reinvite(now, rng, IN, sdp("hold by B"))
+    });
     w.run_ms(50);
     assert_eq!(
         w.seen(),
-        ["A>B INVITE", "B>A INVITE", "B>A 491 INVITE", "A>B 491 INVITE", "A>B ACK", "B>A ACK"]
+        [
+            "A>B INVITE",
+            "B>A INVITE",
+            "B>A 491 INVITE",
+            "A>B 491 INVITE",
+            "A>B ACK",
+            "B>A ACK"
+        ]
     );
     w.run_ms(2040);
-    assert_eq!(w.seen(), ["B>A INVITE", "A>B 200 INVITE", "B>A ACK"], "who did not make the Call-ID waits less");
+    assert_eq!(
+        w.seen(),
+        ["B>A INVITE", "A>B 200 INVITE", "B>A ACK"],
+        "who did not make the Call-ID waits less"
+    );
     w.run_ms(2500);
     assert_eq!(w.seen(), ["A>B INVITE", "B>A 200 INVITE", "A>B ACK"]);
     assert_eq!(
         w.told(),
         [
-            (A, Event::Reoffered { call: OUT, sdp: Some(sdp("hold by B")) }),
-            (B, Event::ReofferAnswered { call: IN, sdp: Some(sdp("other answer")) }),
-            (A, Event::Acked { call: OUT, sdp: None }),
-            (B, Event::Reoffered { call: IN, sdp: Some(sdp("hold by A")) }),
-            (A, Event::ReofferAnswered { call: OUT, sdp: Some(sdp("other answer")) }),
-            (B, Event::Acked { call: IN, sdp: None }),
+            (
+                A,
+                Event::Reoffered {
+                    call: OUT,
+                    sdp: Some(sdp("hold by B"))
+                }
+            ),
+            (
+                B,
+                Event::ReofferAnswered {
+                    call: IN,
+                    sdp: Some(sdp("other answer"))
+                }
+            ),
+            (
+                A,
+                Event::Acked {
+                    call: OUT,
+                    sdp: None
+                }
+            ),
+            (
+                B,
+                Event::Reoffered {
+                    call: IN,
+                    sdp: Some(sdp("hold by A"))
+                }
+            ),
+            (
+                A,
+                Event::ReofferAnswered {
+                    call: OUT,
+                    sdp: Some(sdp("other answer"))
+                }
+            ),
+            (
+                B,
+                Event::Acked {
+                    call: IN,
+                    sdp: None
+                }
+            ),
         ]
     );
 }
@@ -169,7 +348,16 @@ fn a_refused_offer_leaves_the_call_standing() {
     w.act(B, |ua, now, rng| ua.reject_reinvite(now, rng, IN, 488));
     w.run_ms(50);
     assert_eq!(w.seen(), ["A>B INVITE", "B>A 488 INVITE", "A>B ACK"]);
-    assert_eq!(w.told().last(), Some(&(A, Event::ReofferRefused { call: OUT, status: 488 })));
+    assert_eq!(
+        w.told().last(),
+        Some(&(
+            A,
+            Event::ReofferRefused {
+                call: OUT,
+                status: 488
+            }
+        ))
+    );
     assert_eq!(w.agents.each_ref().map(|ua| ua.calls().count()), [1, 1]);
 }
 
@@ -181,13 +369,25 @@ fn the_session_is_refreshed_by_update_at_half_its_time() {
     assert_eq!(w.seen(), Vec::<String>::new());
     w.run_ms(2_000);
     assert_eq!(w.seen(), ["A>B UPDATE", "B>A 200 UPDATE"]);
-    assert_eq!(header(&w.messages[0], HeaderName::SessionExpires), "1800;refresher=uac");
-    assert_eq!(header(&w.messages[1], HeaderName::SessionExpires), "1800;refresher=uac");
+    assert_eq!(
+        header(&w.messages[0], HeaderName::SessionExpires),
+        "1800;refresher=uac"
+    );
+    assert_eq!(
+        header(&w.messages[1], HeaderName::SessionExpires),
+        "1800;refresher=uac"
+    );
     assert_eq!(w.told(), []);
     w.pipe.loss = 100;
     w.run_ms(1_801_000);
     let expired = w.told();
-    assert_eq!(expired, [(B, Event::SessionExpired { call: IN }), (A, Event::SessionExpired { call: OUT })]);
+    assert_eq!(
+        expired,
+        [
+            (B, Event::SessionExpired { call: IN }),
+            (A, Event::SessionExpired { call: OUT })
+        ]
+    );
 }
 
 #[test]
@@ -197,7 +397,16 @@ fn a_refresh_by_the_same_sdp_asks_nobody() {
     w.act(A, |ua, now, rng| ua.reinvite(now, rng, OUT, sdp("offer")));
     w.run_ms(50);
     assert_eq!(w.seen(), ["A>B INVITE", "B>A 200 INVITE"]);
-    assert_eq!(w.told(), [(A, Event::ReofferAnswered { call: OUT, sdp: Some(sdp("answer")) })]);
+    assert_eq!(
+        w.told(),
+        [(
+            A,
+            Event::ReofferAnswered {
+                call: OUT,
+                sdp: Some(sdp("answer"))
+            }
+        )]
+    );
 }
 
 #[test]
@@ -213,17 +422,30 @@ fn what_we_cannot_do_is_refused_by_its_name() {
         Message::parse(text.into()).unwrap()
     };
     w.deliver(A, ask("OPTIONS sip:1001@example.com", ""));
-    w.deliver(A, ask("INVITE sip:1001@example.com", "Require: 100rel, timer\r\n"));
+    w.deliver(
+        A,
+        ask("INVITE sip:1001@example.com", "Require: 100rel, timer\r\n"),
+    );
     w.deliver(A, ask("BYE sip:1001@example.com", ""));
     w.deliver(A, ask("MESSAGE sip:1001@example.com", ""));
     w.deliver(A, ask("DANCE sip:1001@example.com", ""));
     w.deliver(A, ask("CANCEL sip:1001@example.com", ""));
     assert_eq!(
         w.seen(),
-        ["A>B 200 OPTIONS", "A>B 420 INVITE", "A>B 481 BYE", "A>B 405 MESSAGE", "A>B 501 DANCE", "A>B 481 CANCEL"]
+        [
+            "A>B 200 OPTIONS",
+            "A>B 420 INVITE",
+            "A>B 481 BYE",
+            "A>B 405 MESSAGE",
+            "A>B 501 DANCE",
+            "A>B 481 CANCEL"
+        ]
     );
     assert_eq!(header(&w.messages[1], HeaderName::Unsupported), "100rel");
-    assert_eq!(header(&w.messages[0], HeaderName::Allow), "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS");
+    assert_eq!(
+        header(&w.messages[0], HeaderName::Allow),
+        "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS"
+    );
 }
 
 #[test]
@@ -233,7 +455,9 @@ fn a_request_that_took_two_ways_is_taken_once() {
     w.seen();
     let first = w.messages[0].clone();
     let via = "SIP/2.0/TCP 192.0.2.77;branch=z9hG4bKotherway";
-    let second = crate::message::Edit::new(&first).replace_top(HeaderName::Via, via).build();
+    let second = crate::message::Edit::new(&first)
+        .replace_top(HeaderName::Via, via)
+        .build();
     w.deliver(B, second);
     assert_eq!(w.seen(), ["B>A 482 INVITE"]);
     assert_eq!(w.agents[B].calls().count(), 1);
@@ -245,12 +469,27 @@ fn an_unknown_dialog_is_481_and_an_old_number_500() {
     w.call();
     w.act(A, |ua, now, rng| ua.options(now, rng, Some(OUT)));
     w.run_ms(50);
-    assert_eq!(w.told(), [(A, Event::OptionsAnswered { call: Some(OUT), status: 200 })]);
+    assert_eq!(
+        w.told(),
+        [(
+            A,
+            Event::OptionsAnswered {
+                call: Some(OUT),
+                status: 200
+            }
+        )]
+    );
     let options = w.messages[0].clone();
     w.seen();
     let branch = |b: &str| format!("SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bK{b}");
-    let old = crate::message::Edit::new(&options).set(HeaderName::CSeq, "1 OPTIONS").replace_top(HeaderName::Via, branch("1")).build();
-    let strange = crate::message::Edit::new(&options).set(HeaderName::CallId, "x").replace_top(HeaderName::Via, branch("2")).build();
+    let old = crate::message::Edit::new(&options)
+        .set(HeaderName::CSeq, "1 OPTIONS")
+        .replace_top(HeaderName::Via, branch("1"))
+        .build();
+    let strange = crate::message::Edit::new(&options)
+        .set(HeaderName::CallId, "x")
+        .replace_top(HeaderName::Via, branch("2"))
+        .build();
     w.deliver(B, old);
     w.deliver(B, strange);
     assert_eq!(w.seen(), ["B>A 500 OPTIONS", "B>A 481 OPTIONS"]);

@@ -15,16 +15,43 @@ fn calls_get_through_a_pipe_that_loses_a_tenth_and_reorders() {
     for seed in 0..30 {
         let mut w = World::new(seed, Transport::Udp);
         w.obliging = true;
-        w.pipe = Pipe { loss: 10, doubling: 10, delay_ms: 300 };
-        w.act(A, |ua, now, rng| ua.invite(now, rng, OUT, "sip:1002@example.com".parse().unwrap(), sdp("offer"), vec![]));
+        w.pipe = Pipe {
+            loss: 10,
+            doubling: 10,
+            delay_ms: 300,
+        };
+        w.act(A, |ua, now, rng| {
+            ua.invite(
+                now,
+                rng,
+                OUT,
+                "sip:1002@example.com".parse().unwrap(),
+                sdp("offer"),
+                vec![],
+            )
+        });
         w.run_ms(40_000);
-        let answered = w.events.iter().any(|(who, e)| *who == A && matches!(e, Event::Answered { .. }));
-        let acked = w.events.iter().any(|(who, e)| *who == B && matches!(e, Event::Acked { .. }));
+        let answered = w
+            .events
+            .iter()
+            .any(|(who, e)| *who == A && matches!(e, Event::Answered { .. }));
+        let acked = w
+            .events
+            .iter()
+            .any(|(who, e)| *who == B && matches!(e, Event::Acked { .. }));
         assert!(answered && acked, "seed {seed}: {:#?}", w.ladder);
         w.act(A, |ua, now, rng| ua.bye(now, rng, OUT, None));
         w.run_ms(100_000);
-        assert_eq!(w.agents.each_ref().map(|ua| ua.transactions()), [0, 0], "seed {seed}");
-        assert!(w.agents[A].calls().next().is_none(), "seed {seed}: {:#?}", w.ladder);
+        assert_eq!(
+            w.agents.each_ref().map(|ua| ua.transactions()),
+            [0, 0],
+            "seed {seed}"
+        );
+        assert!(
+            w.agents[A].calls().next().is_none(),
+            "seed {seed}: {:#?}",
+            w.ladder
+        );
     }
 }
 
@@ -33,8 +60,21 @@ fn the_same_seed_gives_the_same_ladder() {
     let run = |seed| {
         let mut w = World::new(seed, Transport::Udp);
         w.obliging = true;
-        w.pipe = Pipe { loss: 20, doubling: 20, delay_ms: 900 };
-        w.act(A, |ua, now, rng| ua.invite(now, rng, OUT, "sip:1002@example.com".parse().unwrap(), sdp("offer"), vec![]));
+        w.pipe = Pipe {
+            loss: 20,
+            doubling: 20,
+            delay_ms: 900,
+        };
+        w.act(A, |ua, now, rng| {
+            ua.invite(
+                now,
+                rng,
+                OUT,
+                "sip:1002@example.com".parse().unwrap(),
+                sdp("offer"),
+                vec![],
+            )
+        });
         w.run_ms(40_000);
         w.ladder
     };
@@ -44,8 +84,14 @@ fn the_same_seed_gives_the_same_ladder() {
 /// One random order of a random owner.
 fn order(w: &mut World, who: usize) {
     let (dice, number) = (w.rng.next_u32(), w.rng.next_u32() % 3);
-    let call = if dice % 2 == 0 { Call(number) } else { Call(Call::INCOMING.0 + number) };
-    let to = ["sip:1002@example.com", "sip:1001@example.com"][who].parse().unwrap();
+    let call = if dice % 2 == 0 {
+        Call(number)
+    } else {
+        Call(Call::INCOMING.0 + number)
+    };
+    let to = ["sip:1002@example.com", "sip:1001@example.com"][who]
+        .parse()
+        .unwrap();
     let text = sdp(&format!("{}", dice % 5));
     w.act(who, |ua, now, rng| match dice / 2 % 16 {
         0 | 1 => ua.invite(now, rng, call, to, text, vec![]),
@@ -82,9 +128,17 @@ fn mishap(w: &mut World) {
 #[test]
 fn random_events_leave_nothing_behind() {
     for seed in 0..40 {
-        let transport = if seed % 2 == 0 { Transport::Udp } else { Transport::Tcp };
+        let transport = if seed % 2 == 0 {
+            Transport::Udp
+        } else {
+            Transport::Tcp
+        };
         let mut w = World::new(1000 + seed, transport);
-        w.pipe = Pipe { loss: 15, doubling: 10, delay_ms: 700 };
+        w.pipe = Pipe {
+            loss: 15,
+            doubling: 10,
+            delay_ms: 700,
+        };
         for _ in 0..150 {
             let who = if w.rng.next_u32() % 2 == 0 { A } else { B };
             match w.rng.next_u32() % 8 {
@@ -102,13 +156,18 @@ fn random_events_leave_nothing_behind() {
 
 /// Every owner ends every call; then 64 T1 of silence, several times over.
 fn end_all(w: &mut World) {
-    w.pipe = Pipe { delay_ms: 10, ..Pipe::default() };
+    w.pipe = Pipe {
+        delay_ms: 10,
+        ..Pipe::default()
+    };
     for _ in 0..4 {
         for who in [A, B] {
             w.act(who, |ua, now, rng| ua.unregister(now, rng));
             let calls: Vec<Call> = w.agents[who].calls().collect();
             for call in calls {
-                let incoming = w.agents[who].record(call).is_some_and(|r| r.phase == Phase::Incoming);
+                let incoming = w.agents[who]
+                    .record(call)
+                    .is_some_and(|r| r.phase == Phase::Incoming);
                 w.act(who, |ua, now, rng| ua.reject_reinvite(now, rng, call, 488));
                 if incoming {
                     w.act(who, |ua, now, rng| ua.reject(now, rng, call, 480, vec![]));

@@ -2,6 +2,6 @@
 
 mod calls;
 mod chaos;
-mod registering;
 mod records;
+mod registering;
 pub(crate) mod world;

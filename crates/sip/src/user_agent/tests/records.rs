@@ -9,12 +9,20 @@ use crate::user_agent::{By, Event, UserAgent};
 /// Replaces an agent by one of the next generation that has nothing but the record of `call`.
 fn take_over(w: &mut World, who: usize, call: crate::user_agent::Call) {
     let record = w.agents[who].record(call).unwrap();
-    let mut config = [config("1001", 5070, "331-aaaa"), config("1002", 5080, "716-bbbb")][who].clone();
+    let mut config = [
+        config("1001", 5070, "331-aaaa"),
+        config("1002", 5080, "716-bbbb"),
+    ][who]
+        .clone();
     config.transport = Transport::Tcp;
     config.generation = w.agents[who].config().generation + 1;
     let mut successor = UserAgent::new(config);
     successor.restore(w.now, call, record.clone()).unwrap();
-    assert_eq!(successor.record(call), Some(record), "nothing is lost on the way");
+    assert_eq!(
+        successor.record(call),
+        Some(record),
+        "nothing is lost on the way"
+    );
     w.agents[who] = successor;
 }
 
@@ -24,17 +32,50 @@ fn a_standing_call_goes_on_above_all_old_numbers() {
     w.call();
     take_over(&mut w, A, OUT);
     w.run_ms(50);
-    assert_eq!(w.seen(), ["A>B UPDATE", "B>A 200 UPDATE"], "the refresh is due at once");
+    assert_eq!(
+        w.seen(),
+        ["A>B UPDATE", "B>A 200 UPDATE"],
+        "the refresh is due at once"
+    );
     assert_eq!(w.messages[0].cseq().unwrap().number, 65_537);
     w.act(A, |ua, now, rng| ua.bye(now, rng, OUT, None));
     w.run_ms(50);
-    assert_eq!(w.told(), [(B, Event::Ended { call: IN, by: By::Peer, reason: None }), (A, Event::Ended { call: OUT, by: By::Local, reason: None })]);
+    assert_eq!(
+        w.told(),
+        [
+            (
+                B,
+                Event::Ended {
+                    call: IN,
+                    by: By::Peer,
+                    reason: None
+                }
+            ),
+            (
+                A,
+                Event::Ended {
+                    call: OUT,
+                    by: By::Local,
+                    reason: None
+                }
+            )
+        ]
+    );
 }
 
 #[test]
 fn a_ringing_call_is_answered_by_its_saved_vias() {
     let mut w = World::new(2, Transport::Tcp);
-    w.act(A, |ua, now, rng| ua.invite(now, rng, OUT, "sip:1002@example.com".parse().unwrap(), sdp("offer"), vec![]));
+    w.act(A, |ua, now, rng| {
+        ua.invite(
+            now,
+            rng,
+            OUT,
+            "sip:1002@example.com".parse().unwrap(),
+            sdp("offer"),
+            vec![],
+        )
+    });
     w.run_ms(50);
     w.act(B, |ua, now, rng| ua.ring(now, rng, IN));
     w.run_ms(50);
@@ -51,7 +92,16 @@ fn a_ringing_call_is_answered_by_its_saved_vias() {
 #[test]
 fn an_unacknowledged_answer_is_repeated_with_the_same_octets() {
     let mut w = World::new(3, Transport::Tcp);
-    w.act(A, |ua, now, rng| ua.invite(now, rng, OUT, "sip:1002@example.com".parse().unwrap(), sdp("offer"), vec![]));
+    w.act(A, |ua, now, rng| {
+        ua.invite(
+            now,
+            rng,
+            OUT,
+            "sip:1002@example.com".parse().unwrap(),
+            sdp("offer"),
+            vec![],
+        )
+    });
     w.run_ms(50);
     w.act(B, |ua, now, rng| ua.answer(now, rng, IN, sdp("answer")));
     w.run_ms(50);
@@ -66,7 +116,16 @@ fn an_unacknowledged_answer_is_repeated_with_the_same_octets() {
 #[test]
 fn a_call_that_rings_is_cancelled_on_its_old_branch() {
     let mut w = World::new(4, Transport::Tcp);
-    w.act(A, |ua, now, rng| ua.invite(now, rng, OUT, "sip:1002@example.com".parse().unwrap(), sdp("offer"), vec![]));
+    w.act(A, |ua, now, rng| {
+        ua.invite(
+            now,
+            rng,
+            OUT,
+            "sip:1002@example.com".parse().unwrap(),
+            sdp("offer"),
+            vec![],
+        )
+    });
     w.run_ms(50);
     let branch = w.messages[0].top_via().unwrap();
     w.act(B, |ua, now, rng| ua.ring(now, rng, IN));
@@ -76,7 +135,11 @@ fn a_call_that_rings_is_cancelled_on_its_old_branch() {
     w.act(A, |ua, now, rng| ua.cancel(now, rng, OUT, None));
     w.run_ms(50);
     assert_eq!(w.seen(), ["A>B CANCEL", "B>A 200 CANCEL"]);
-    let cancel = w.messages.iter().find(|m| m.method().is_some_and(|m| m.as_str() == "CANCEL")).unwrap();
+    let cancel = w
+        .messages
+        .iter()
+        .find(|m| m.method().is_some_and(|m| m.as_str() == "CANCEL"))
+        .unwrap();
     assert_eq!(cancel.top_via().unwrap(), branch);
     assert_eq!(cancel.header(HeaderName::CSeq).unwrap().text(), "1 CANCEL");
 }

@@ -24,7 +24,13 @@ impl Desk {
     fn new(change: impl FnOnce(&mut Config)) -> Desk {
         let mut config = config("1001", 5070, "331-aaaa");
         change(&mut config);
-        Desk { now: t0(), rng: rng(1), ua: UserAgent::new(config), sent: vec![], told: vec![] }
+        Desk {
+            now: t0(),
+            rng: rng(1),
+            ua: UserAgent::new(config),
+            sent: vec![],
+            told: vec![],
+        }
     }
 
     fn take(&mut self, outputs: Vec<Output>) {
@@ -55,12 +61,15 @@ impl Desk {
     /// Answers the last REGISTER.
     fn answer(&mut self, status: u16, extra: &[(HeaderName, &str)]) {
         let request = self.sent.last().unwrap().message.clone();
-        let mut builder = Builder::response_with_tag(&request, StatusCode::new(status).unwrap(), None, "r");
+        let mut builder =
+            Builder::response_with_tag(&request, StatusCode::new(status).unwrap(), None, "r");
         for (name, value) in extra {
             builder = builder.header(*name, value);
         }
         let flow = "udp_192.0.2.9:5060_192.0.2.1:5070_0".parse().unwrap();
-        let outputs = self.ua.receive(self.now, &mut self.rng, builder.build(), flow);
+        let outputs = self
+            .ua
+            .receive(self.now, &mut self.rng, builder.build(), flow);
         self.take(outputs);
     }
 
@@ -70,7 +79,10 @@ impl Desk {
     }
 
     fn hops(&mut self) -> Vec<Hop> {
-        std::mem::take(&mut self.sent).into_iter().map(|t| t.to).collect()
+        std::mem::take(&mut self.sent)
+            .into_iter()
+            .map(|t| t.to)
+            .collect()
     }
 
     fn last(&self) -> &Message {
@@ -79,7 +91,11 @@ impl Desk {
 }
 
 fn two_proxies(config: &mut Config) {
-    let proxy = |host: &str, priority| Proxy { uri: format!("sip:{host}").parse().unwrap(), priority, weight: 1 };
+    let proxy = |host: &str, priority| Proxy {
+        uri: format!("sip:{host}").parse().unwrap(),
+        priority,
+        weight: 1,
+    };
     config.proxies = Proxies::new(vec![proxy("192.0.2.8", 1), proxy("192.0.2.9", 2)]).unwrap();
 }
 
@@ -90,10 +106,20 @@ fn a_binding_is_refreshed_after_85_to_90_percent_with_one_call_id() {
     let first = d.last().clone();
     assert_eq!(first.expires(), Ok(Some(3600)));
     assert_eq!(first.max_forwards(), Ok(Some(70)));
-    assert_eq!(first.contact().unwrap().unwrap().uri.param("h"), Some("331-aaaa"));
+    assert_eq!(
+        first.contact().unwrap().unwrap().uri.param("h"),
+        Some("331-aaaa")
+    );
     d.grant(1000);
     let contact = d.ua.config().contact.clone();
-    assert_eq!(d.told, [Event::Registered { expires: Duration::from_secs(1000), contact, proxy: Some(0) }]);
+    assert_eq!(
+        d.told,
+        [Event::Registered {
+            expires: Duration::from_secs(1000),
+            contact,
+            proxy: Some(0)
+        }]
+    );
     d.sent.clear();
     d.wait(Duration::from_secs(849));
     assert_eq!(d.hops(), []);
@@ -108,9 +134,16 @@ fn a_silent_proxy_is_left_for_the_next_and_returned_to() {
     let mut d = Desk::new(two_proxies);
     d.register();
     d.wait(Duration::from_millis(3_900));
-    assert_eq!(d.hops(), [Hop::Proxy(0), Hop::Proxy(0), Hop::Proxy(0), Hop::Proxy(0)]);
+    assert_eq!(
+        d.hops(),
+        [Hop::Proxy(0), Hop::Proxy(0), Hop::Proxy(0), Hop::Proxy(0)]
+    );
     d.wait(Duration::from_millis(200));
-    assert_eq!(d.sent.last().unwrap().to, Hop::Proxy(1), "after the client transaction timeout");
+    assert_eq!(
+        d.sent.last().unwrap().to,
+        Hop::Proxy(1),
+        "after the client transaction timeout"
+    );
     d.grant(3600);
     assert_eq!(d.hops(), [Hop::Proxy(1)]);
     let health = TrunkHealth { proxy: 0, up: true };
@@ -118,7 +151,10 @@ fn a_silent_proxy_is_left_for_the_next_and_returned_to() {
     d.take(outputs);
     assert_eq!(d.sent.last().unwrap().to, Hop::Proxy(0));
     d.grant(3600);
-    assert!(matches!(d.told.last(), Some(Event::Registered { proxy: Some(0), .. })));
+    assert!(matches!(
+        d.told.last(),
+        Some(Event::Registered { proxy: Some(0), .. })
+    ));
 }
 
 #[test]
@@ -143,7 +179,13 @@ fn all_proxies_gone_is_told_and_tried_again() {
         let outputs = d.ua.transport_failed(d.now, &mut d.rng, &key);
         d.take(outputs);
     }
-    let [Event::RegistrationFailed { why: Failure::Unreachable, retry_in: Some(pause) }] = d.told[..] else {
+    let [
+        Event::RegistrationFailed {
+            why: Failure::Unreachable,
+            retry_in: Some(pause),
+        },
+    ] = d.told[..]
+    else {
         panic!("{:?}", d.told)
     };
     assert!((1000..=2000).contains(&pause.as_millis()), "{pause:?}");
@@ -154,7 +196,10 @@ fn all_proxies_gone_is_told_and_tried_again() {
 
 #[test]
 fn refusals_are_named_for_operators() {
-    let challenge = (HeaderName::WwwAuthenticate, "Digest realm=\"r\", nonce=\"n\", qop=\"auth\", algorithm=MD5");
+    let challenge = (
+        HeaderName::WwwAuthenticate,
+        "Digest realm=\"r\", nonce=\"n\", qop=\"auth\", algorithm=MD5",
+    );
     let named = |status: u16, extra: &[(HeaderName, &str)], password: &str| {
         let mut d = Desk::new(|c| c.auth_password = password.into());
         d.register();
@@ -174,7 +219,13 @@ fn refusals_are_named_for_operators() {
     assert_eq!(named(403, &[], "x"), Failure::Forbidden);
     assert_eq!(named(423, &[], "x"), Failure::Interval);
     assert_eq!(named(200, &[], "x"), Failure::NotKept);
-    assert_eq!(named(500, &[], "x"), Failure::Refused { status: 500, reason: "Server Internal Error".into() });
+    assert_eq!(
+        named(500, &[], "x"),
+        Failure::Refused {
+            status: 500,
+            reason: "Server Internal Error".into()
+        }
+    );
 }
 
 #[test]
@@ -211,10 +262,19 @@ fn a_new_contact_takes_the_old_one_away_in_the_same_request() {
     config.contact = "sip:1001@192.0.2.2:5070;h=331-aaaa".parse().unwrap();
     let outputs = d.ua.configure(d.now, &mut d.rng, config);
     d.take(outputs);
-    let contacts: Vec<String> = d.last().contacts().unwrap().iter().map(ToString::to_string).collect();
+    let contacts: Vec<String> = d
+        .last()
+        .contacts()
+        .unwrap()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     assert_eq!(
         contacts,
-        ["<sip:1001@192.0.2.2:5070;h=331-aaaa>", "<sip:1001@192.0.2.1:5070;h=331-aaaa>;expires=0"]
+        [
+            "<sip:1001@192.0.2.2:5070;h=331-aaaa>",
+            "<sip:1001@192.0.2.1:5070;h=331-aaaa>;expires=0"
+        ]
     );
 }
 
@@ -228,7 +288,9 @@ fn a_gruu_is_asked_for_and_used() {
     assert!(d.last().lists(HeaderName::Supported, "gruu"));
     let contact = "<sip:1001@192.0.2.1:5070;h=331-aaaa>;expires=60;pub-gruu=\"sip:1001@example.com;gr=urn:uuid:f\"";
     d.answer(200, &[(HeaderName::Contact, contact)]);
-    let [Event::Registered { contact, .. }] = &d.told[..] else { panic!("{:?}", d.told) };
+    let [Event::Registered { contact, .. }] = &d.told[..] else {
+        panic!("{:?}", d.told)
+    };
     assert_eq!(contact.to_string(), "sip:1001@example.com;gr=urn:uuid:f");
 }
 
@@ -238,6 +300,19 @@ fn sips_is_used_everywhere_if_wanted() {
     d.register();
     let register = d.last();
     assert_eq!(register.request_uri_text().unwrap(), "sips:example.com");
-    assert!(register.from().unwrap().to_string().contains("<sips:1001@example.com>"));
-    assert!(register.contact().unwrap().unwrap().to_string().starts_with("<sips:"));
+    assert!(
+        register
+            .from()
+            .unwrap()
+            .to_string()
+            .contains("<sips:1001@example.com>")
+    );
+    assert!(
+        register
+            .contact()
+            .unwrap()
+            .unwrap()
+            .to_string()
+            .starts_with("<sips:")
+    );
 }

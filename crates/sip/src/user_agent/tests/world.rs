@@ -77,7 +77,10 @@ impl World {
             now: t0(),
             rng: rng(seed),
             agents: configs.map(UserAgent::new),
-            pipe: Pipe { delay_ms: 10, ..Pipe::default() },
+            pipe: Pipe {
+                delay_ms: 10,
+                ..Pipe::default()
+            },
             transport,
             queue: BTreeMap::new(),
             sent: 0,
@@ -90,7 +93,11 @@ impl World {
     }
 
     /// Lets one agent do something now.
-    pub(crate) fn act(&mut self, who: usize, work: impl FnOnce(&mut UserAgent, Instant, &mut dyn RngCore) -> Vec<Output>) {
+    pub(crate) fn act(
+        &mut self,
+        who: usize,
+        work: impl FnOnce(&mut UserAgent, Instant, &mut dyn RngCore) -> Vec<Output>,
+    ) {
         let outputs = work(&mut self.agents[who], self.now, &mut self.rng);
         for output in outputs {
             match output {
@@ -106,17 +113,23 @@ impl World {
 
     pub(crate) fn post(&mut self, from: usize, message: Message) {
         message.check().expect("what we send is sound");
-        self.ladder.push(format!("{} {}", ["A>B", "B>A"][from], line(&message)));
+        self.ladder
+            .push(format!("{} {}", ["A>B", "B>A"][from], line(&message)));
         self.messages.push(message.clone());
         if self.rng.next_u32() % 100 < self.pipe.loss {
             return;
         }
         let copies = 1 + u32::from(self.rng.next_u32() % 100 < self.pipe.doubling);
         for _ in 0..copies {
-            let jitter = if self.pipe.delay_ms > 10 { self.rng.next_u64() % self.pipe.delay_ms } else { 10 };
+            let jitter = if self.pipe.delay_ms > 10 {
+                self.rng.next_u64() % self.pipe.delay_ms
+            } else {
+                10
+            };
             self.sent += 1;
             let at = self.now + Duration::from_millis(jitter);
-            self.queue.insert((at, self.sent), (1 - from, message.clone()));
+            self.queue
+                .insert((at, self.sent), (1 - from, message.clone()));
         }
     }
 
@@ -134,9 +147,13 @@ impl World {
                 self.act(who, |ua, now, rng| ua.ack(now, rng, call));
             }
             Event::Reoffered { call, .. } => {
-                self.act(who, |ua, now, rng| ua.answer_reinvite(now, rng, call, sdp("other answer")));
+                self.act(who, |ua, now, rng| {
+                    ua.answer_reinvite(now, rng, call, sdp("other answer"))
+                });
             }
-            Event::Cancelled { call, .. } => self.act(who, |ua, now, rng| ua.reject(now, rng, call, 487, vec![])),
+            Event::Cancelled { call, .. } => {
+                self.act(who, |ua, now, rng| ua.reject(now, rng, call, 487, vec![]))
+            }
             Event::AckTimeout { call } | Event::SessionExpired { call } => {
                 self.act(who, |ua, now, rng| ua.bye(now, rng, call, None));
             }
@@ -150,7 +167,9 @@ impl World {
         loop {
             let arrival = self.queue.keys().next().map(|(at, _)| *at);
             let deadlines = self.agents.iter().filter_map(UserAgent::next_deadline);
-            let Some(next) = deadlines.chain(arrival).min().filter(|at| *at <= end) else { break };
+            let Some(next) = deadlines.chain(arrival).min().filter(|at| *at <= end) else {
+                break;
+            };
             self.now = self.now.max(next);
             if arrival == Some(next) {
                 let (_, (to, message)) = self.queue.pop_first().unwrap();
@@ -192,7 +211,16 @@ impl World {
 
     /// A standing call from A to B.
     pub(crate) fn call(&mut self) {
-        self.act(A, |ua, now, rng| ua.invite(now, rng, OUT, "sip:1002@example.com".parse().unwrap(), sdp("offer"), vec![]));
+        self.act(A, |ua, now, rng| {
+            ua.invite(
+                now,
+                rng,
+                OUT,
+                "sip:1002@example.com".parse().unwrap(),
+                sdp("offer"),
+                vec![],
+            )
+        });
         self.run_ms(50);
         self.act(B, |ua, now, rng| ua.ring(now, rng, IN));
         self.act(B, |ua, now, rng| ua.answer(now, rng, IN, sdp("answer")));
