@@ -3,6 +3,7 @@
 use std::{fmt::Debug, future::Future};
 
 use bytes::Bytes;
+use futures_util::Stream;
 use ipdect_proto::{
     link::v1::{Hello, Ping, Pong, Refusal, Role, Welcome},
     media::v1::{
@@ -10,7 +11,6 @@ use ipdect_proto::{
     },
     radio::v1::{self as radio, base_to_server::Body as FromBase, server_to_base::Body as ToBase},
 };
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status, Streaming, transport::Channel};
 
 /// A message of a link that the link itself deals with.
@@ -61,7 +61,7 @@ pub trait Contract: Debug + Send + Sync + 'static {
     /// Opens the stream.
     fn attach(
         channel: Channel,
-        outgoing: ReceiverStream<Self::Up>,
+        outgoing: impl Stream<Item = Self::Up> + Send + 'static,
     ) -> impl Future<Output = Result<Response<Streaming<Self::Down>>, Status>> + Send;
 }
 
@@ -112,7 +112,7 @@ impl Contract for RadioLink {
 
     async fn attach(
         channel: Channel,
-        outgoing: ReceiverStream<Self::Up>,
+        outgoing: impl Stream<Item = Self::Up> + Send + 'static,
     ) -> Result<Response<Streaming<Self::Down>>, Status> {
         radio::radio_client::RadioClient::new(channel)
             .attach(outgoing)
@@ -131,7 +131,7 @@ impl Contract for MediaLink {
 
     async fn attach(
         channel: Channel,
-        outgoing: ReceiverStream<Self::Up>,
+        outgoing: impl Stream<Item = Self::Up> + Send + 'static,
     ) -> Result<Response<Streaming<Self::Down>>, Status> {
         media::media_client::MediaClient::new(channel)
             .attach(outgoing)

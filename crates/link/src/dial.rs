@@ -12,6 +12,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::StreamExt;
 use hyper_util::rt::TokioIo;
 use ipdect_proto::link::v1::{Hello, Refusal, Welcome};
 use rustls::ClientConfig;
@@ -117,7 +118,10 @@ pub async fn dial<C: Contract>(
     stop: &CancellationToken,
 ) -> Result<Opened<C>, DialError> {
     let channel = connect(address, tls).await?;
+    let handle = LinkHandle::new(stop);
     let (outgoing, queue) = mpsc::channel(QUEUE);
+    // Ends with the link, whoever still holds a sender: the server must see it at once.
+    let messages = ReceiverStream::new(queue).take_until(handle.token().cancelled_owned());
     let protocol = || DialError::Protocol(address.to_owned());
     let ended = |status| DialError::Status {
         address: address.to_owned(),
@@ -127,9 +131,7 @@ pub async fn dial<C: Contract>(
     let hello = C::Up::control(Control::Hello(hello)).ok_or_else(protocol)?;
     outgoing.try_send(hello).map_err(|_| protocol())?;
     let answer = async {
-        let mut incoming = C::attach(channel, ReceiverStream::new(queue))
-            .await?
-            .into_inner();
+        let mut incoming = C::attach(channel, messages).await?.into_inner();
         let first = incoming.message().await?;
         Ok((incoming, first))
     };
@@ -143,7 +145,7 @@ pub async fn dial<C: Contract>(
         _ => return Err(protocol()),
     };
     let heartbeat = Duration::from_millis(welcome.heartbeat_ms.clamp(50, 60_000).into());
-    let (sender, receiver) = live::start(incoming, outgoing, LinkHandle::new(stop), heartbeat);
+    let (sender, receiver) = live::start(incoming, outgoing, handle, heartbeat);
     Ok(Opened {
         address: address.to_owned(),
         welcome,
