@@ -103,6 +103,18 @@ impl Sender {
         self.now.is_some() || !self.waiting.is_empty()
     }
 
+    /// Digits that may still be appended.
+    #[must_use]
+    pub fn room(&self) -> usize {
+        MAX_WAITING - self.waiting.len()
+    }
+
+    /// Whether the last turn said an end again.
+    #[must_use]
+    pub fn is_repeating(&self) -> bool {
+        self.now.is_some_and(|sending| sending.ends > 1)
+    }
+
     /// What to send in the next 20 ms.
     pub fn turn(&mut self) -> Turn {
         if self.now.is_none() {

@@ -30,6 +30,15 @@ impl Oscillator {
         }
     }
 
+    /// The same, as if it had sounded for that many samples already.
+    #[must_use]
+    pub fn starting(frequency_hz: f64, level_dbm0: f64, passed: usize) -> Oscillator {
+        let mut oscillator = Oscillator::new(frequency_hz, level_dbm0);
+        let angle = TAU * frequency_hz * passed as f64 / f64::from(SAMPLE_RATE_HZ);
+        (oscillator.sin, oscillator.cos) = angle.sin_cos();
+        oscillator
+    }
+
     /// Adds the next samples to what is there, clipping.
     pub fn add(&mut self, samples: &mut [i16]) {
         for sample in samples.iter_mut() {
