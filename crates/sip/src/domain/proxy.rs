@@ -219,19 +219,16 @@ impl Domain {
             let hop = back.map_or_else(|| Hop::Uri(uri.clone()), Hop::Flow);
             return Ok((request, vec![Target { uri, hop }]));
         }
+        if inside {
+            // Nobody proved who he is; only a registered phone may leave our route out.
+            let refusal: u16 = if self.is_local(&uri) { 481 } else { 403 };
+            let registered = self.is_registered(t, flow);
+            let known = self.flow_of_contact(t, &uri).filter(|_| registered);
+            let hop = Hop::Flow(known.ok_or(refusal)?);
+            return Ok((request, vec![Target { uri, hop }]));
+        }
         if !self.is_local(&uri) {
-            // A phone may address a contact that it learnt directly; nothing else is relayed.
-            let known = self
-                .flow_of_contact(t, &uri)
-                .filter(|_| inside)
-                .ok_or(403_u16)?;
-            return Ok((
-                request,
-                vec![Target {
-                    uri,
-                    hop: Hop::Flow(known),
-                }],
-            ));
+            return Err(403);
         }
         let user = uri.user_unescaped().unwrap_or_default();
         t.users.find(&user).ok_or(404_u16)?;
@@ -270,6 +267,12 @@ impl Domain {
             request = Edit::new(&request).pop_top(HeaderName::Route).build();
         }
         (request, token)
+    }
+
+    fn is_registered(&self, t: &Turn<'_>, flow: Flow) -> bool {
+        let wall_ms = t.wall_ms();
+        let mut all = self.location.iter().flat_map(|(_, bindings)| bindings);
+        all.any(|b| b.expires_at_ms > wall_ms && b.flow.is_some_and(|f| same_peer(f, flow)))
     }
 
     fn flow_of_contact(&self, t: &Turn<'_>, uri: &Uri) -> Option<Flow> {

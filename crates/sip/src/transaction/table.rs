@@ -1,12 +1,12 @@
 //! All transactions of one user agent or proxy, found by their key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::key::MergeKey;
 use super::{
     ClientAction, ClientEvent, ClientInvite, ClientNonInvite, Flow, Hop, ServerAction, ServerEvent,
-    ServerInvite, ServerNonInvite, Timers, TransactionKey,
+    ServerInvite, ServerNonInvite, Side, Timers, TransactionKey,
 };
 use crate::message::{Message, Method};
 
@@ -55,10 +55,10 @@ pub enum Effect {
 
 #[derive(Debug)]
 enum Machine {
-    ClientInvite(Box<ClientInvite>),
-    ClientNonInvite(Box<ClientNonInvite>),
-    ServerInvite(Box<ServerInvite>),
-    ServerNonInvite(Box<ServerNonInvite>),
+    OurInvite(Box<ClientInvite>),
+    OurRequest(Box<ClientNonInvite>),
+    TheirInvite(Box<ServerInvite>),
+    TheirRequest(Box<ServerNonInvite>),
 }
 
 #[derive(Debug)]
@@ -66,6 +66,8 @@ struct Entry {
     machine: Machine,
     hop: Hop,
     merge: Option<MergeKey>,
+    /// Its place in the order of deadlines.
+    due: Option<Instant>,
 }
 
 /// The table.
@@ -74,6 +76,8 @@ pub struct Table {
     timers: Timers,
     entries: BTreeMap<TransactionKey, Entry>,
     merges: BTreeMap<MergeKey, TransactionKey>,
+    /// Deadlines in order, so that many transactions cost no more than few.
+    due: BTreeSet<(Instant, TransactionKey)>,
 }
 
 impl Table {
@@ -108,9 +112,9 @@ impl Table {
     /// The request of a client transaction that exists.
     pub fn request(&self, key: &TransactionKey) -> Option<&Message> {
         match &self.entries.get(key)?.machine {
-            Machine::ClientInvite(m) => Some(m.request()),
-            Machine::ClientNonInvite(m) => Some(m.request()),
-            Machine::ServerInvite(_) | Machine::ServerNonInvite(_) => None,
+            Machine::OurInvite(m) => Some(m.request()),
+            Machine::OurRequest(m) => Some(m.request()),
+            Machine::TheirInvite(_) | Machine::TheirRequest(_) => None,
         }
     }
 
@@ -122,7 +126,7 @@ impl Table {
     /// Tells whether an INVITE of ours got a 1xx and nothing else.
     pub fn is_proceeding(&self, key: &TransactionKey) -> bool {
         match self.entries.get(key).map(|e| &e.machine) {
-            Some(Machine::ClientInvite(m)) => m.is_proceeding(),
+            Some(Machine::OurInvite(m)) => m.is_proceeding(),
             _ => false,
         }
     }
@@ -130,8 +134,8 @@ impl Table {
     /// Tells whether a request of the peer has no final response yet.
     pub fn is_open(&self, key: &TransactionKey) -> bool {
         match self.entries.get(key).map(|e| &e.machine) {
-            Some(Machine::ServerInvite(m)) => m.is_open(),
-            Some(Machine::ServerNonInvite(m)) => m.is_open(),
+            Some(Machine::TheirInvite(m)) => m.is_open(),
+            Some(Machine::TheirRequest(m)) => m.is_open(),
             _ => false,
         }
     }
@@ -147,10 +151,10 @@ impl Table {
         let key = TransactionKey::client(&request)?;
         let machine = if key.method() == &Method::Invite {
             let machine = ClientInvite::new(now, request.clone(), reliable, self.timers);
-            Machine::ClientInvite(Box::new(machine))
+            Machine::OurInvite(Box::new(machine))
         } else {
             let machine = ClientNonInvite::new(now, request.clone(), reliable, self.timers);
-            Machine::ClientNonInvite(Box::new(machine))
+            Machine::OurRequest(Box::new(machine))
         };
         let send = Effect::Send {
             key: key.clone(),
@@ -163,8 +167,10 @@ impl Table {
                 machine,
                 hop,
                 merge: None,
+                due: None,
             },
         );
+        self.schedule(&key);
         Some((key, send))
     }
 
@@ -172,9 +178,9 @@ impl Table {
     pub fn start_server(&mut self, key: TransactionKey, request: &Message, from: Flow) {
         let reliable = from.transport.is_reliable();
         let machine = if key.method() == &Method::Invite {
-            Machine::ServerInvite(Box::new(ServerInvite::new(reliable, self.timers)))
+            Machine::TheirInvite(Box::new(ServerInvite::new(reliable, self.timers)))
         } else {
-            Machine::ServerNonInvite(Box::new(ServerNonInvite::new(reliable, self.timers)))
+            Machine::TheirRequest(Box::new(ServerNonInvite::new(reliable, self.timers)))
         };
         let merge = MergeKey::of(request);
         if let Some(merge) = &merge {
@@ -184,13 +190,15 @@ impl Table {
         }
         let hop = Hop::Flow(super::build::way_back(request, from));
         self.entries.insert(
-            key,
+            key.clone(),
             Entry {
                 machine,
                 hop,
                 merge,
+                due: None,
             },
         );
+        self.schedule(&key);
     }
 
     /// Tells whether a request is one that already runs on another way (RFC 3261 section 8.2.2.2): to be refused with 482.
@@ -239,27 +247,21 @@ impl Table {
 
     /// Does what is due.
     pub fn deadline(&mut self, now: Instant) -> Vec<Effect> {
-        let due = |e: &Entry| e.machine.next_deadline().is_some_and(|at| now >= at);
-        let keys: Vec<_> = self
-            .entries
-            .iter()
-            .filter(|(_, e)| due(e))
-            .map(|(k, _)| k.clone())
-            .collect();
+        let due = self.due.iter().take_while(|(at, _)| now >= *at);
+        let keys: Vec<_> = due.map(|(_, key)| key.clone()).collect();
         let mut effects = vec![];
         for key in keys {
-            effects.extend(self.client(now, &key, ClientEvent::Deadline));
-            effects.extend(self.server(now, &key, ServerEvent::Deadline));
+            effects.extend(match key.side() {
+                Side::Client => self.client(now, &key, ClientEvent::Deadline),
+                Side::Server => self.server(now, &key, ServerEvent::Deadline),
+            });
         }
         effects
     }
 
     /// When [`Table::deadline`] is next wanted, if ever.
     pub fn next_deadline(&self) -> Option<Instant> {
-        self.entries
-            .values()
-            .filter_map(|e| e.machine.next_deadline())
-            .min()
+        self.due.first().map(|(at, _)| *at)
     }
 
     /// Runs an event through a client machine; nothing happens if the key is not one.
@@ -268,11 +270,12 @@ impl Table {
             return vec![];
         };
         let actions = match &mut entry.machine {
-            Machine::ClientInvite(m) => m.handle(now, event),
-            Machine::ClientNonInvite(m) => m.handle(now, event),
-            Machine::ServerInvite(_) | Machine::ServerNonInvite(_) => return vec![],
+            Machine::OurInvite(m) => m.handle(now, event),
+            Machine::OurRequest(m) => m.handle(now, event),
+            Machine::TheirInvite(_) | Machine::TheirRequest(_) => return vec![],
         };
         let (hop, mut effects) = (entry.hop.clone(), vec![]);
+        self.schedule(key);
         for action in actions {
             let key = key.clone();
             match action {
@@ -302,11 +305,12 @@ impl Table {
             return vec![];
         };
         let actions = match &mut entry.machine {
-            Machine::ServerInvite(m) => m.handle(now, event),
-            Machine::ServerNonInvite(m) => m.handle(now, event),
-            Machine::ClientInvite(_) | Machine::ClientNonInvite(_) => return vec![],
+            Machine::TheirInvite(m) => m.handle(now, event),
+            Machine::TheirRequest(m) => m.handle(now, event),
+            Machine::OurInvite(_) | Machine::OurRequest(_) => return vec![],
         };
         let (hop, mut effects) = (entry.hop.clone(), vec![]);
+        self.schedule(key);
         for action in actions {
             let key = key.clone();
             match action {
@@ -324,6 +328,21 @@ impl Table {
         effects
     }
 
+    /// Puts a transaction where it now belongs in the order of deadlines.
+    fn schedule(&mut self, key: &TransactionKey) {
+        let Some(entry) = self.entries.get_mut(key) else {
+            return;
+        };
+        let next = entry.machine.next_deadline();
+        if next != entry.due {
+            if let Some(at) = entry.due {
+                self.due.remove(&(at, key.clone()));
+            }
+            entry.due = next;
+            self.due.extend(next.map(|at| (at, key.clone())));
+        }
+    }
+
     fn end(&mut self, last: Effect, key: TransactionKey) -> Vec<Effect> {
         let mut effects = vec![last];
         effects.extend(self.forget(key));
@@ -332,6 +351,9 @@ impl Table {
 
     fn forget(&mut self, key: TransactionKey) -> Option<Effect> {
         let entry = self.entries.remove(&key)?;
+        if let Some(at) = entry.due {
+            self.due.remove(&(at, key.clone()));
+        }
         if let Some(merge) = entry
             .merge
             .filter(|merge| self.merges.get(merge) == Some(&key))
@@ -345,10 +367,10 @@ impl Table {
 impl Machine {
     fn next_deadline(&self) -> Option<Instant> {
         match self {
-            Machine::ClientInvite(m) => m.next_deadline(),
-            Machine::ClientNonInvite(m) => m.next_deadline(),
-            Machine::ServerInvite(m) => m.next_deadline(),
-            Machine::ServerNonInvite(m) => m.next_deadline(),
+            Machine::OurInvite(m) => m.next_deadline(),
+            Machine::OurRequest(m) => m.next_deadline(),
+            Machine::TheirInvite(m) => m.next_deadline(),
+            Machine::TheirRequest(m) => m.next_deadline(),
         }
     }
 }

@@ -88,7 +88,7 @@ impl UserAgent {
         self.binding.from_tag = Some(tag.clone());
         let cseq = self.binding.sequence.next(self.config.generation);
         let (from, to) = (
-            self.from_address(&tag),
+            self.own_address(&tag),
             NameAddr::new(self.config.aor.clone()),
         );
         let mut contact = NameAddr::new(self.config.contact.clone());

@@ -38,7 +38,7 @@ impl UserAgent {
         let ids = (self.new_call_id(t), self.tag(t));
         let mut sequence = Sequence::new(self.config.generation);
         let number = sequence.next(self.config.generation);
-        let (from, to_address) = (self.from_address(&ids.1), NameAddr::new(to.clone()));
+        let (from, to_address) = (self.own_address(&ids.1), NameAddr::new(to.clone()));
         let session = self.config.session_expires.as_secs();
         let timer = (session > 0).then(|| format!("{session};refresher=uac"));
         let builder = self

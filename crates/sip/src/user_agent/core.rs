@@ -279,7 +279,7 @@ impl UserAgent {
     }
 
     /// Our address with a tag, as From.
-    pub(super) fn from_address(&self, tag: &str) -> NameAddr {
+    pub(super) fn own_address(&self, tag: &str) -> NameAddr {
         NameAddr::new(self.config.aor.clone())
             .with_display(&self.config.display_name)
             .with_tag(tag)

@@ -38,6 +38,8 @@ impl UserAgent {
                 }
                 self.send_bye(t, call, &mut state, reason)
             }
+            // After a takeover: again, with a number above all that the former owner used.
+            Phase::Ending if state.bye.is_none() => self.send_bye(t, call, &mut state, reason),
             Phase::Ending => true,
         };
         if keep {
@@ -168,7 +170,7 @@ impl UserAgent {
     fn ask_proxy(&mut self, t: &mut Turn<'_>) {
         let (call_id, tag) = (self.new_call_id(t), self.tag(t));
         let (from, to) = (
-            self.from_address(&tag),
+            self.own_address(&tag),
             NameAddr::new(self.config.registrar.clone()),
         );
         let ids = (&from, &to, &*call_id);

@@ -67,6 +67,8 @@ pub enum By {
 }
 
 /// Something that the owner of the user agent must know.
+// Incoming is large, but rare, and lives only until its owner has read it.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// The registrar holds our binding.

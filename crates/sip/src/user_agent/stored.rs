@@ -5,7 +5,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use super::Config;
-use super::call::{CallState, GivingUp, SessionTimer, TheirChange, Unacknowledged};
+use super::call::{CallState, SessionTimer, TheirChange, Unacknowledged};
 use super::core::Attempt;
 use crate::dialog::{Dialog, DialogRecord, EarlyRecord, Phase, Sequence, SessionTimerRecord};
 use crate::message::{Builder, HeaderName, Message, Method, NameAddr, Uri};
@@ -162,13 +162,6 @@ pub(super) fn restored(
         timer.refresh_at = s.we_refresh.then_some(now);
         timer
     });
-    if record.phase == Phase::Ending && state.dialog.is_none() {
-        state.giving_up = Some(GivingUp {
-            reason: None,
-            sent: false,
-            until: None,
-        });
-    }
     state.contact_sent = record.contact;
     state.allows_update = record.allows_update;
     state.local_sdp = record.local_sdp;

@@ -140,7 +140,11 @@ fn random_events_leave_nothing_behind() {
             delay_ms: 700,
         };
         for _ in 0..150 {
-            let who = if w.rng.next_u32() % 2 == 0 { A } else { B };
+            let who = if w.rng.next_u32().is_multiple_of(2) {
+                A
+            } else {
+                B
+            };
             match w.rng.next_u32() % 8 {
                 0 => mishap(&mut w),
                 1 => w.run_ms(3_000),

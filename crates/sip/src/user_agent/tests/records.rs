@@ -145,6 +145,22 @@ fn a_call_that_rings_is_cancelled_on_its_old_branch() {
 }
 
 #[test]
+fn a_bye_that_was_decided_is_said_again_with_a_new_number() {
+    let mut w = World::new(6, Transport::Tcp);
+    w.call();
+    w.pipe.loss = 100;
+    w.act(A, |ua, now, rng| ua.bye(now, rng, OUT, None));
+    assert_eq!(w.agents[A].record(OUT).unwrap().phase, Phase::Ending);
+    take_over(&mut w, A, OUT);
+    w.pipe.loss = 0;
+    w.act(A, |ua, now, rng| ua.bye(now, rng, OUT, None));
+    w.run_ms(50);
+    assert_eq!(w.seen(), ["A>B BYE", "A>B BYE", "B>A 200 BYE"]);
+    assert!(w.messages[1].cseq().unwrap().number > 65_536);
+    assert_eq!(w.agents[A].calls().count(), 0);
+}
+
+#[test]
 fn a_damaged_record_is_refused() {
     let mut w = World::new(5, Transport::Tcp);
     w.call();
