@@ -285,7 +285,9 @@ impl PortableSubscription {
                 })),
                 None => vec![],
             },
-            (Kind::Mm(Mm::AuthReject | Mm::AccessRightsReject), _) => {
+            // The reject of the whole procedure follows.
+            (Kind::Mm(Mm::AuthReject), _) => vec![],
+            (Kind::Mm(Mm::AccessRightsReject), _) => {
                 let reason = message.reject_reason().copied();
                 let reason = reason.unwrap_or(RejectReason::AUTHENTICATION_FAILED);
                 self.end(PortableSubscriptionAction::Rejected(reason))

@@ -110,11 +110,11 @@ fn a_wrong_code_is_rejected_with_reason_10() {
     };
     assert_eq!(*reason, failed);
     assert_eq!(reject.kind, Kind::Mm(Mm::AccessRightsReject));
+    assert_eq!(pp.received(&mut rng, auth_reject), []);
     assert_eq!(
-        pp.received(&mut rng, auth_reject),
+        pp.received(&mut rng, reject),
         [PortableSubscriptionAction::Rejected(failed)]
     );
-    assert_eq!(pp.received(&mut rng, reject), []);
 }
 
 #[test]
