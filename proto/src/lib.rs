@@ -7,6 +7,8 @@
 /// Descriptors of all contracts, with their dependencies, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("gen/descriptor.bin");
 
+mod redacted;
+
 /// Links: handshake, heartbeat, fencing, enrolment.
 pub mod link {
     /// Version 1.

@@ -1,4 +1,5 @@
 //! Enrolment and links over real loopback sockets.
+#![allow(clippy::unwrap_used)]
 
 mod kit;
 

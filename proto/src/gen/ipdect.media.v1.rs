@@ -178,6 +178,7 @@ pub struct Codec {
 }
 /// SRTP of a SIP leg (SDES, RFC 4568).
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct LegSrtp {
     /// Transform.
     #[prost(enumeration = "super::super::link::v1::SrtpSuite", tag = "1")]
@@ -621,6 +622,7 @@ pub struct HeldPath {
 }
 /// ICE description of a leg.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct IceDescription {
     /// User name fragment.
     #[prost(string, tag = "1")]

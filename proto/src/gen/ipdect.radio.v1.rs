@@ -522,6 +522,7 @@ pub struct CloseSpeech {
 }
 /// Key for ciphering; the portable then starts it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
 pub struct SetCipherKey {
     /// Who orders.
     #[prost(message, optional, tag = "1")]

@@ -1,4 +1,6 @@
 //! A small server program: a door with enrolment, radio and media links, and its state in memory.
+// Helpers of tests are tests, which clippy cannot see.
+#![allow(clippy::unwrap_used)]
 
 use std::{
     collections::BTreeMap,
