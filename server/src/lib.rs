@@ -1,1 +1,25 @@
+//! The server: one actor per handset, SIP, call control, radio and media pools, the directory.
 
+pub mod config;
+pub mod core;
+pub mod directory;
+pub mod enrol;
+pub mod fence;
+pub mod handset;
+pub mod initial;
+pub mod keep;
+pub mod links;
+pub mod live;
+pub mod live_service;
+pub mod media;
+pub mod metrics;
+pub mod profile;
+pub mod radio;
+pub mod shown;
+pub mod sip;
+mod start;
+mod threads;
+pub mod trust;
+
+pub use config::Config;
+pub use start::{Running, start};

@@ -1,0 +1,202 @@
+//! All handset actors of this server: who has one, on which thread, and what happens when one falls.
+//!
+//! A shard's actors share an arbiter. An actor that panics is started again from the store's rows and its record, three times a minute at most;
+//! after that it stays down until the configuration changes, with an alarm.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use actix::{Actor, Addr, ArbiterHandle};
+use ipdect_dect::identity::{Ipei, shard};
+use ipdect_handset::{Event, State};
+use parking_lot::RwLock;
+use rand::RngCore;
+use tracing::{error, warn};
+
+use super::actor::{Departures, Effects, HandsetActor, Happened, Leave};
+
+/// Restarts after panics within [`RESTART_WINDOW`] before a handset is left down.
+const RESTARTS: usize = 3;
+const RESTART_WINDOW: Duration = Duration::from_secs(60);
+
+/// Makes the mind and the wires of a handset, at its start and after a panic.
+pub trait Maker: Send + Sync + 'static {
+    /// State and effects of `ipei`, or nothing if the handset is unknown by now.
+    fn make(&self, ipei: Ipei) -> Option<(State, Box<dyn Effects>)>;
+    /// The events that a new actor shall see first.
+    fn first_events(&self, ipei: Ipei) -> Vec<Event>;
+    /// A handset that panicked too often is left down.
+    fn quarantined(&self, ipei: Ipei);
+}
+
+struct Entry {
+    addr: Addr<HandsetActor>,
+    generation: u64,
+}
+
+struct Inner {
+    arbiters: Vec<ArbiterHandle>,
+    entries: RwLock<HashMap<Ipei, Entry>>,
+    falls: RwLock<HashMap<Ipei, Vec<Instant>>>,
+    generations: AtomicU64,
+    maker: RwLock<Option<Weak<dyn Maker>>>,
+}
+
+/// The table of handset actors, cheap to clone.
+#[derive(Clone)]
+pub struct Handsets(Arc<Inner>);
+
+/// Why an event did not reach its handset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Untold {
+    /// No such handset runs here.
+    Unknown,
+    /// Its mailbox is full.
+    Full,
+}
+
+impl Handsets {
+    /// A table over the given threads; at least one.
+    #[must_use]
+    pub fn new(arbiters: Vec<ArbiterHandle>) -> Self {
+        Self(Arc::new(Inner {
+            arbiters,
+            entries: RwLock::default(),
+            falls: RwLock::default(),
+            generations: AtomicU64::new(1),
+            maker: RwLock::new(None),
+        }))
+    }
+
+    /// Sets who makes minds. Kept weakly: the maker owns this table.
+    pub fn set_maker(&self, maker: Weak<dyn Maker>) {
+        *self.0.maker.write() = Some(maker);
+    }
+
+    /// How many run.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.entries.read().len()
+    }
+
+    /// Whether `ipei` has an actor.
+    #[must_use]
+    pub fn runs(&self, ipei: Ipei) -> bool {
+        self.0.entries.read().contains_key(&ipei)
+    }
+
+    /// All that run, in order.
+    #[must_use]
+    pub fn all(&self) -> Vec<Ipei> {
+        let mut all: Vec<Ipei> = self.0.entries.read().keys().copied().collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Starts the actor of `ipei` unless it runs; false when nobody knows the handset.
+    pub fn start(&self, ipei: Ipei) -> bool {
+        if self.runs(ipei) {
+            return true;
+        }
+        let Some(maker) = self.maker() else {
+            return false;
+        };
+        let Some((state, effects)) = maker.make(ipei) else {
+            return false;
+        };
+        let mut entries = self.0.entries.write();
+        if entries.contains_key(&ipei) {
+            return true;
+        }
+        let generation = self.0.generations.fetch_add(1, Ordering::Relaxed);
+        let departures: Arc<dyn Departures> = Arc::new(self.clone());
+        let mut seed = [0; 32];
+        rand::rng().fill_bytes(&mut seed);
+        let number = usize::from(shard(ipei));
+        let arbiter = &self.0.arbiters[number % self.0.arbiters.len()];
+        let addr = HandsetActor::start_in_arbiter(arbiter, move |_| {
+            HandsetActor::new(ipei, generation, state, effects, seed, departures)
+        });
+        for event in maker.first_events(ipei) {
+            addr.do_send(Happened(event));
+        }
+        entries.insert(ipei, Entry { addr, generation });
+        true
+    }
+
+    /// Tells a handset something from outside; bounded by its mailbox.
+    ///
+    /// # Errors
+    /// [`Untold`] if it does not run here or does not keep up.
+    pub fn tell(&self, ipei: Ipei, event: Event) -> Result<(), Untold> {
+        let entries = self.0.entries.read();
+        let entry = entries.get(&ipei).ok_or(Untold::Unknown)?;
+        entry.addr.try_send(Happened(event)).map_err(|_| {
+            metrics::counter!("ipdect_handset_mailbox_full_total").increment(1);
+            Untold::Full
+        })
+    }
+
+    /// Tells a handset the result of its own order: owed, so not bounded.
+    pub fn answer(&self, ipei: Ipei, event: Event) {
+        if let Some(entry) = self.0.entries.read().get(&ipei) {
+            entry.addr.do_send(Happened(event));
+        }
+    }
+
+    /// Tells all handsets.
+    pub fn tell_all(&self, event: impl Fn() -> Event) {
+        for entry in self.0.entries.read().values() {
+            entry.addr.do_send(Happened(event()));
+        }
+    }
+
+    /// Ends the actor of `ipei` after what is in its mailbox.
+    pub fn leave(&self, ipei: Ipei) {
+        if let Some(entry) = self.0.entries.write().remove(&ipei) {
+            entry.addr.do_send(Leave);
+        }
+    }
+
+    fn maker(&self) -> Option<Arc<dyn Maker>> {
+        self.0.maker.read().as_ref().and_then(Weak::upgrade)
+    }
+
+    fn may_restart(&self, ipei: Ipei, now: Instant) -> bool {
+        let mut falls = self.0.falls.write();
+        let list = falls.entry(ipei).or_default();
+        list.retain(|at| now.duration_since(*at) < RESTART_WINDOW);
+        list.push(now);
+        list.len() <= RESTARTS
+    }
+}
+
+impl Departures for Handsets {
+    fn gone(&self, ipei: Ipei, generation: u64, panicked: bool) {
+        {
+            let mut entries = self.0.entries.write();
+            // A later life of the same handset is none of the dead one's business.
+            if entries
+                .get(&ipei)
+                .is_some_and(|e| e.generation == generation)
+            {
+                entries.remove(&ipei);
+            }
+        }
+        if !panicked {
+            return;
+        }
+        metrics::counter!("ipdect_handset_panics_total").increment(1);
+        if self.may_restart(ipei, Instant::now()) {
+            warn!(%ipei, "a handset's actor panicked; starting it again");
+            self.start(ipei);
+        } else {
+            error!(%ipei, "a handset's actor panicked too often; it stays down until its configuration changes");
+            if let Some(maker) = self.maker() {
+                maker.quarantined(ipei);
+            }
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Media resources: the pool, its contract and its door.
+
+pub(crate) mod convert;
+pub mod pool;
