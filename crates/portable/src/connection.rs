@@ -159,6 +159,10 @@ impl Connection {
         if now >= self.last_good + T201 {
             return vec![Told::Failed];
         }
+        // While the C-channel still carries the frame, a repetition would only queue behind it.
+        if self.channel.waiting() > 0 {
+            return vec![];
+        }
         let outputs = self.lapc.deadline(now);
         self.carry(outputs)
     }
@@ -166,8 +170,11 @@ impl Connection {
     /// When [`Self::tick`] or [`Self::deadline`] is wanted.
     pub(crate) fn next_deadline(&self) -> Instant {
         let lost = self.last_good + T201;
-        let link = self.lapc.next_deadline().unwrap_or(lost);
-        self.next_answer.min(lost).min(link)
+        let link = self
+            .lapc
+            .next_deadline()
+            .filter(|_| self.channel.waiting() == 0);
+        self.next_answer.min(lost).min(link.unwrap_or(lost))
     }
 
     /// Whether all that was sent has arrived.

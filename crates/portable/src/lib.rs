@@ -19,7 +19,7 @@ mod surroundings;
 
 pub use config::{Config, Memory, MemoryError};
 pub use event::{
-    Action, CallState, Event, Key, KeyError, LocationFailure, Status, SubscriptionFailure,
+    Action, CallState, Digit, Event, Key, KeyError, LocationFailure, Status, SubscriptionFailure,
 };
 pub use ipdect_media::meter as ear;
 pub use mind::Portable;

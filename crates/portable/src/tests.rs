@@ -3,6 +3,7 @@
 mod calls;
 mod fixed_part;
 mod mobility;
+mod random;
 mod world;
 
 use std::time::Instant;

@@ -4,6 +4,7 @@ use ipdect_dect::mac::propagation::Propagation;
 use ipdect_dect::nwk::cc::Order;
 use ipdect_dect::nwk::ie::ReleaseReason;
 use ipdect_media::meter;
+use rand_chacha::rand_core::SeedableRng;
 
 use super::world::{World, config, ipei};
 use crate::speech::Source;
@@ -254,4 +255,51 @@ fn hanging_up_before_the_connection_stands_leaves_nothing() {
     w.fp.confirms = true;
     w.key(Key::OffHook);
     w.until(3000, |w| state(w) == CallState::Connected);
+}
+
+#[test]
+fn the_next_call_uses_the_connection_that_still_stands() {
+    let mut w = World::located(config());
+    for _ in 0..2 {
+        w.press("1002");
+        w.key(Key::OffHook);
+        w.until(3000, |w| state(w) == CallState::Connected);
+        w.key(Key::OnHook);
+        w.until(3000, |w| state(w) == CallState::Idle);
+    }
+    w.fp.call(w.now, ipei());
+    w.until(3000, |w| matches!(state(w), CallState::Ringing { .. }));
+    assert!(
+        !w.fp.log.contains(&"Lce(PageResponse)".to_owned()),
+        "no page was needed"
+    );
+    w.key(Key::OnHook);
+    w.until(3000, |w| state(w) == CallState::Idle);
+    assert_eq!(w.fp.busy(), 1);
+}
+
+#[test]
+fn a_datagram_for_another_portable_behind_the_same_socket_is_left_alone() {
+    let mut w = World::located(config());
+    w.press("1002");
+    w.key(Key::OffHook);
+    w.until(3000, |w| state(w) == CallState::Connected);
+    let pmid = w.pp.pmid().unwrap();
+    let mut other = crate::Portable::new(
+        crate::Config::new("65535 0000002".parse().unwrap(), "1234".parse().unwrap()),
+        None,
+        vec![],
+    );
+    let mut rng = rand_chacha::ChaCha8Rng::from_seed([0; 32]);
+    other.handle(w.now, &mut rng, crate::Event::Key(Key::PowerOn));
+    w.fp.tick(w.now, &mut rng);
+    let from = std::net::SocketAddr::from(([127, 0, 0, 1], 7462));
+    for octets in w.fp.take_out() {
+        assert_eq!(octets[21..24], pmid.bits().to_be_bytes()[1..]);
+        let event = crate::Event::Datagram {
+            from,
+            octets: &octets,
+        };
+        assert_eq!(other.handle(w.now, &mut rng, event), []);
+    }
 }

@@ -14,7 +14,7 @@ use crate::{Action, Config, Event, Key, Memory, Portable};
 
 pub(crate) struct World {
     pub(crate) now: Instant,
-    rng: ChaCha8Rng,
+    pub(crate) rng: ChaCha8Rng,
     pub(crate) fp: FixedPart,
     pub(crate) pp: Portable,
     base: SocketAddr,

@@ -42,7 +42,7 @@ pub enum PortableEvent {
     Keys(Vec<u8>),
     /// The user answers.
     Answer,
-    /// The user hangs up.
+    /// The user hangs up; while ringing, rejects.
     HangUp,
     /// The time of [`PortableCall::next_deadline`] has come.
     Deadline,
@@ -124,6 +124,9 @@ impl PortableCall {
                 [vec![send], self.enter(S::ConnectPending, Some(now + CC_05))].concat()
             }
             (S::Null | S::ReleasePending, PortableEvent::HangUp) => vec![],
+            (S::Received, PortableEvent::HangUp) => {
+                self.release(now, ReleaseReason::USER_REJECTION)
+            }
             (_, PortableEvent::HangUp) => self.release(now, ReleaseReason::NORMAL),
             (_, PortableEvent::Deadline) if self.deadline.is_some_and(|at| now >= at) => {
                 self.expired(now)

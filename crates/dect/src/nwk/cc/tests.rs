@@ -163,7 +163,7 @@ fn releases_that_cross_complete_each_other() {
     let PortableAction::Send(from_pp) = pp.handle(t, PortableEvent::HangUp)[0].clone() else {
         panic!()
     };
-    let reason = ReleaseReason::NORMAL;
+    let reason = ReleaseReason::USER_REJECTION;
     assert_eq!(
         fp.handle(t, FixedEvent::Received(from_pp)),
         [FixedAction::Ended {
