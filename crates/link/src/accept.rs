@@ -223,7 +223,7 @@ impl<C: Contract> Handshake<C> {
         let mut linked = self.inner.linked.lock();
         let other = linked.get(&self.identity.node_id);
         let answering =
-            other.filter(|(_, link)| link.reason().is_none() && link.silent_for() < 2 * heartbeat);
+            other.filter(|(_, link)| link.reason().is_none() && link.silent_for() < 3 * heartbeat);
         let caller = Caller {
             identity: &self.identity,
             known: gate.knows(&self.identity),

@@ -451,3 +451,38 @@ async fn a_refused_device_is_told_and_waits() {
         other => panic!("{other:?}"),
     }
 }
+
+#[tokio::test]
+async fn a_base_with_two_servers_goes_on_with_the_other_one() {
+    let first = House::open().await;
+    let mut second = first.sibling().await;
+    let mut first = first;
+    let base = first.credentials(Role::Base, "base-1");
+    let servers = [&first.address, &second.address].map(String::clone);
+    let (mut events, _stop) = kit::keep::<RadioLink>(
+        &base,
+        &servers,
+        ipdect_link::dial::fleet::Policy::ActiveStandby,
+    );
+    let (active, standby) = (
+        first.radio.recv().await.unwrap(),
+        second.radio.recv().await.unwrap(),
+    );
+    assert_eq!(active.hello.link_use(), LinkUse::Active);
+    assert_eq!(standby.hello.link_use(), LinkUse::Standby);
+    let mut links = Vec::new();
+    while links.len() < 2 {
+        match events.recv().await.unwrap() {
+            LinkEvent::Up { link, .. } => links.push(link),
+            other => panic!("{other:?}"),
+        }
+    }
+    first.close().await;
+    assert!(
+        matches!(events.recv().await, Some(LinkEvent::Down { address, .. }) if address == servers[0])
+    );
+    assert!(
+        matches!(events.recv().await, Some(LinkEvent::Promoted { address }) if address == servers[1])
+    );
+    assert_eq!(standby.sender.handle().reason(), None);
+}

@@ -139,30 +139,21 @@ impl Plan {
         }
     }
 
-    /// Makes the standby link the active one if there is no active one; its address.
+    /// Makes the standby link the active one if there is none and none is being dialled (its `Hello` says so already);
+    /// its address.
     pub(super) fn promote(&mut self) -> Option<String> {
-        if self.policy != Policy::ActiveStandby || self.has_up(LinkUse::Active) {
+        if self.policy != Policy::ActiveStandby || self.has(LinkUse::Active) {
             return None;
         }
-        let standby =
-            self.servers
-                .iter_mut()
-                .find_map(|(address, server)| match &mut server.state {
-                    State::Up { link_use, .. } if *link_use == LinkUse::Standby => {
-                        Some((address, link_use))
-                    }
-                    _ => None,
-                });
-        let (address, link_use) = standby?;
-        *link_use = LinkUse::Active;
-        let address = address.clone();
-        // Whoever is still being dialled as active would be a second one.
-        for server in self.servers.values_mut() {
-            if server.state == State::Dialling(LinkUse::Active) {
-                server.state = State::Dialling(LinkUse::Standby);
-            }
-        }
-        Some(address)
+        self.servers
+            .iter_mut()
+            .find_map(|(address, server)| match &mut server.state {
+                State::Up { link_use, .. } if *link_use == LinkUse::Standby => {
+                    *link_use = LinkUse::Active;
+                    Some(address.clone())
+                }
+                _ => None,
+            })
     }
 
     /// What the link at an address is for now, if there is one.
@@ -284,14 +275,23 @@ mod tests {
     }
 
     #[test]
-    fn a_standby_that_opens_first_is_promoted_and_the_late_one_stands_by() {
+    fn a_standby_waits_for_the_active_one_and_is_promoted_when_that_fails() {
         let (mut plan, now) = plan(Policy::ActiveStandby, &["a:1", "b:1"]);
         plan.due(now);
         assert!(plan.opened("b:1", "b", &[], now));
+        assert_eq!(
+            plan.promote(),
+            None,
+            "a:1 may still say yes to a Hello that says active"
+        );
+        plan.failed("a:1", now, REST);
         assert_eq!(plan.promote(), Some("b:1".into()));
+        assert_eq!(uses(&plan.due(now + REST)), [("a:1", LinkUse::Standby)]);
         assert!(plan.opened("a:1", "a", &[], now));
-        assert_eq!(plan.link_use("a:1"), Some(LinkUse::Standby));
-        assert_eq!(plan.promote(), None);
+        assert_eq!(
+            (plan.link_use("a:1"), plan.promote()),
+            (Some(LinkUse::Standby), None)
+        );
     }
 
     #[test]

@@ -46,11 +46,12 @@ const CLUSTER: &str = "5f0c2c2e-6a52-4b1f-9d57-000000000001";
 
 /// What a server would keep in its store.
 struct State {
+    node_id: &'static str,
     authority: Arc<CertificateAuthority>,
     address: Mutex<String>,
     boot_id: AtomicU64,
     tokens: Mutex<BTreeMap<[u8; 32], (Role, u32, Instant)>>,
-    devices: Mutex<Vec<Vec<u8>>>,
+    devices: Arc<Mutex<Vec<Vec<u8>>>>,
     refusals: Mutex<Vec<(String, Refusal)>>,
     rejections: Mutex<Vec<String>>,
 }
@@ -66,12 +67,12 @@ impl Gatekeeper for State {
 
     fn terms(&self) -> Terms {
         Terms {
-            node_id: "server-1".parse().unwrap(),
+            node_id: self.node_id.parse().unwrap(),
             boot_id: self.boot_id.load(Ordering::Relaxed),
             store_id: "store".into(),
-            heartbeat: Duration::from_millis(200),
+            heartbeat: Duration::from_millis(300),
             orphan_grace: Duration::from_secs(900),
-            servers: vec![("server-1".parse().unwrap(), self.address.lock().clone())],
+            servers: vec![(self.node_id.parse().unwrap(), self.address.lock().clone())],
         }
     }
 
@@ -139,11 +140,12 @@ impl House {
     pub(crate) async fn open() -> Self {
         let authority = Arc::new(CertificateAuthority::make(CLUSTER, SystemTime::now()).unwrap());
         let state = Arc::new(State {
+            node_id: "server-1",
             authority: authority.clone(),
             address: Mutex::default(),
             boot_id: AtomicU64::new(1),
             tokens: Mutex::default(),
-            devices: Mutex::default(),
+            devices: Arc::default(),
             refusals: Mutex::default(),
             rejections: Mutex::default(),
         });
@@ -183,10 +185,30 @@ impl House {
         }
     }
 
-    /// Ends the process, as it were, and begins a new one on the same port with the same store.
-    pub(crate) async fn restart(&mut self) {
+    /// Another server of the same cluster, whose store knows the same units.
+    pub(crate) async fn sibling(&self) -> Self {
+        let state = State {
+            node_id: "server-2",
+            authority: self.authority.clone(),
+            address: Mutex::default(),
+            boot_id: AtomicU64::new(1),
+            tokens: Mutex::default(),
+            devices: self.state.devices.clone(),
+            refusals: Mutex::default(),
+            rejections: Mutex::default(),
+        };
+        Self::start(Arc::new(state), "127.0.0.1:0").await
+    }
+
+    /// Ends the process, as it were.
+    pub(crate) async fn close(&mut self) {
         self.stop.cancel();
         (&mut self.serving).await.unwrap();
+    }
+
+    /// Ends the process, as it were, and begins a new one on the same port with the same store.
+    pub(crate) async fn restart(&mut self) {
+        self.close().await;
         self.state.boot_id.fetch_add(1, Ordering::Relaxed);
         *self = Self::start(self.state.clone(), &self.address).await;
     }
@@ -245,32 +267,16 @@ impl House {
             .retain(|serial| *serial != credentials.identity.certificate_serial);
     }
 
-    /// Keeps links as a device does; each new link reports one floor more.
+    /// Keeps links to this server as a media resource does.
     pub(crate) fn keep<C: Contract>(
         &self,
         credentials: &Credentials,
     ) -> (mpsc::Receiver<LinkEvent<C>>, CancellationToken) {
-        let again = Credentials::new(
-            credentials.ca.clone(),
-            credentials.chain.clone(),
-            key_of(credentials),
+        keep(
+            credentials,
+            std::slice::from_ref(&self.address),
+            Policy::Every,
         )
-        .unwrap();
-        let template = hello(credentials, 7);
-        let links = AtomicU64::new(0);
-        let dialling = Dialling {
-            policy: Policy::Every,
-            servers: vec![self.address.clone()],
-            credentials: Arc::new(ArcSwap::from_pointee(again)),
-            hello: Arc::new(move |_| Hello {
-                floors: (0..links.fetch_add(1, Ordering::Relaxed).min(1))
-                    .map(|_| Fence::default())
-                    .collect(),
-                ..template.clone()
-            }),
-        };
-        let stop = CancellationToken::new();
-        (fleet::keep(dialling, stop.clone()), stop)
     }
 
     pub(crate) fn refusals(&self) -> Vec<(String, Refusal)> {
@@ -280,6 +286,36 @@ impl House {
     pub(crate) fn rejections(&self) -> Vec<String> {
         self.state.rejections.lock().clone()
     }
+}
+
+/// Keeps links as a device does; each link after the first reports a floor.
+pub(crate) fn keep<C: Contract>(
+    credentials: &Credentials,
+    servers: &[String],
+    policy: Policy,
+) -> (mpsc::Receiver<LinkEvent<C>>, CancellationToken) {
+    let again = Credentials::new(
+        credentials.ca.clone(),
+        credentials.chain.clone(),
+        key_of(credentials),
+    )
+    .unwrap();
+    let template = hello(credentials, 7);
+    let links = AtomicU64::new(0);
+    let dialling = Dialling {
+        policy,
+        servers: servers.to_vec(),
+        credentials: Arc::new(ArcSwap::from_pointee(again)),
+        hello: Arc::new(move |link_use| Hello {
+            floors: (0..links.fetch_add(1, Ordering::Relaxed).min(1))
+                .map(|_| Fence::default())
+                .collect(),
+            link_use: link_use.into(),
+            ..template.clone()
+        }),
+    };
+    let stop = CancellationToken::new();
+    (fleet::keep(dialling, stop.clone()), stop)
 }
 
 fn key_of(credentials: &Credentials) -> Vec<u8> {
