@@ -29,17 +29,25 @@ struct Log {
     entries: VecDeque<Changes>,
     /// Sum of the entries' changes.
     count: usize,
+    closed: bool,
+}
+
+impl Log {
+    fn after(latest: Revision) -> Log {
+        Log {
+            oldest: latest + 1,
+            entries: VecDeque::new(),
+            count: 0,
+            closed: false,
+        }
+    }
 }
 
 impl WatchLog {
     /// A log that begins behind revision `latest` and keeps this many changes.
     pub(crate) fn new(latest: Revision, kept: usize) -> WatchLog {
         WatchLog {
-            shared: Arc::new(Mutex::new(Log {
-                oldest: latest + 1,
-                entries: VecDeque::new(),
-                count: 0,
-            })),
+            shared: Arc::new(Mutex::new(Log::after(latest))),
             latest: watch::Sender::new(latest),
             kept,
         }
@@ -65,12 +73,14 @@ impl WatchLog {
 
     /// Forgets everything: the store is at `latest`, and what led there is not known.
     pub(crate) fn restart(&self, latest: Revision) {
-        *self.shared.lock() = Log {
-            oldest: latest + 1,
-            entries: VecDeque::new(),
-            count: 0,
-        };
+        *self.shared.lock() = Log::after(latest);
         self.latest.send_replace(latest);
+    }
+
+    /// Ends every watch, once it has told what is known.
+    pub(crate) fn close(&self) {
+        self.shared.lock().closed = true;
+        self.latest.send_modify(|_| {});
     }
 
     /// Changes below `prefix` from a revision on; 0: from now on.
@@ -114,7 +124,10 @@ impl Reader {
                     return Some(Err(error));
                 }
                 // The store is gone: so is the watch.
-                Ok(None) => self.ended = self.latest.changed().await.is_err(),
+                Ok(None) => {
+                    let closed = self.shared.lock().closed;
+                    self.ended = closed || self.latest.changed().await.is_err();
+                }
             }
         }
         None

@@ -8,10 +8,11 @@ use redb::{
     CommitError, Database, DatabaseError, ReadableDatabase, ReadableTable, StorageError, Table,
     TableDefinition, TableError, TransactionError,
 };
+use std::fs;
 use std::io;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Key to (create revision, modification revision, value).
 const ROWS: TableDefinition<&str, (u64, u64, &[u8])> = TableDefinition::new("rows");
@@ -27,13 +28,21 @@ const CACHE: usize = 32 * 1024 * 1024;
 /// Opens the database, at first and again after errors.
 pub type Opener = Box<dyn Fn() -> Result<Database, DatabaseError> + Send>;
 
-/// Opens a database file, readable for its owner only, and checks every page of it.
+/// Opens a database file, readable for its owner only, and checks every page of it. A new one gets its name only when
+/// it is whole: a power failure while it is made leaves no damaged file.
 ///
 /// # Errors
 /// redb's.
 pub fn open_file(path: &Path) -> Result<Database, DatabaseError> {
+    if !path.try_exists()? {
+        make(path)?;
+    }
+    open_named(path)
+}
+
+fn open_named(path: &Path) -> Result<Database, DatabaseError> {
     use std::os::unix::fs::OpenOptionsExt;
-    let mut options = std::fs::OpenOptions::new();
+    let mut options = fs::OpenOptions::new();
     let file = options
         .read(true)
         .write(true)
@@ -41,19 +50,34 @@ pub fn open_file(path: &Path) -> Result<Database, DatabaseError> {
         .truncate(false)
         .mode(0o600)
         .open(path)?;
-    // A new name has reached the disk only with its directory.
-    if let Some(directory) = path
-        .parent()
-        .filter(|_| file.metadata().is_ok_and(|m| m.len() == 0))
-    {
-        std::fs::File::open(if directory.as_os_str().is_empty() {
-            Path::new(".")
-        } else {
-            directory
-        })?
-        .sync_all()?;
-    }
     builder().create_with_backend(redb::backends::FileBackend::new(file)?)
+}
+
+/// Makes an empty store beside and gives it its name, unless another process was first.
+fn make(path: &Path) -> Result<(), DatabaseError> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(format!(".{}.new", std::process::id()));
+    let beside = PathBuf::from(beside);
+    // Left there by a process of the same number that did not come to its end.
+    let _ = fs::remove_file(&beside);
+    let file = File(open_named(&beside)?);
+    file.found_empty().map_err(|failure| match failure {
+        Failure::Storage(error) => DatabaseError::Storage(error),
+        Failure::Other(what) => io::Error::other(what).into(),
+    })?;
+    drop(file);
+    // A link, other than a rename, never replaces a store that came to be meanwhile.
+    let named = fs::hard_link(&beside, path).or_else(|error| match error.kind() {
+        io::ErrorKind::AlreadyExists => Ok(()),
+        // File systems without links.
+        _ => fs::rename(&beside, path),
+    });
+    let _ = fs::remove_file(&beside);
+    named?;
+    let directory = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
+    Ok(fs::File::open(directory.unwrap_or(Path::new(".")))?.sync_all()?)
 }
 
 /// How every database is opened: checked whole, so that damage is an error and no surprise later.

@@ -67,6 +67,7 @@ impl Writer {
             self.work(batch);
         }
         self.shared.file.write().take();
+        self.shared.log.close();
     }
 
     fn work(&mut self, batch: Vec<(Txn, Reply)>) {
@@ -109,8 +110,11 @@ impl Writer {
             return Ok(());
         }
         let file = File::open(&self.path, &self.opener)?;
-        self.latest = file.revision(&self.path)?;
-        self.shared.log.restart(self.latest);
+        let found = file.revision(&self.path)?;
+        if found != self.latest {
+            self.latest = found;
+            self.shared.log.restart(found);
+        }
         self.shared.file.write().replace(file);
         tracing::info!(revision = self.latest, "store opened again");
         Ok(())

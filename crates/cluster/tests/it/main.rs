@@ -1,3 +1,9 @@
-//! The stores from outside: one suite for all, and what a disk or a kill can do to the file.
+//! The stores from outside: one suite for all, what a disk or a kill can do to the file, and who owns what.
 
 mod conformance;
+mod damage;
+mod disk;
+mod full_disk;
+mod kill;
+mod membership;
+mod power_loss;
