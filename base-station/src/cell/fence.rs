@@ -46,6 +46,7 @@ pub struct Floor {
 #[derive(Debug, Clone)]
 pub struct Floors {
     known: Vec<Option<(Token, Start)>>,
+    rises: u64,
 }
 
 /// An order was given in the name of a token that is not the latest.
@@ -59,6 +60,7 @@ impl Default for Floors {
     fn default() -> Self {
         Self {
             known: vec![None; usize::from(SHARDS)],
+            rises: 0,
         }
     }
 }
@@ -99,6 +101,11 @@ impl Floors {
             .map(|(token, _)| *token)
     }
 
+    /// How often a floor rose: tells whether [`Floors::all`] is worth asking again.
+    pub fn rises(&self) -> u64 {
+        self.rises
+    }
+
     /// All floors known, for a `Hello`.
     pub fn all(&self) -> Vec<Fence> {
         let floor = |(shard, known): (usize, &Option<(Token, Start)>)| {
@@ -127,6 +134,7 @@ impl Floors {
         let higher = known.as_ref().is_none_or(|(token, _)| fence.token > *token);
         if higher {
             *known = Some((fence.token, start.clone()));
+            self.rises += 1;
         }
         higher
     }

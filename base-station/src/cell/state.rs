@@ -187,6 +187,11 @@ impl Cell {
         }
     }
 
+    /// Whether a connection stands.
+    pub fn stands(&self, id: ConnectionId) -> bool {
+        self.connections.contains_key(&id)
+    }
+
     /// Connections that stand.
     pub fn connections(&self) -> usize {
         self.connections.len()
