@@ -38,6 +38,9 @@ pub enum LinkEnd {
     /// The peer does not take what is sent to it.
     #[error("the peer takes nothing any more")]
     Stalled,
+    /// This side's own program took nothing, so that the peer was not heard either.
+    #[error("this side took no message in time")]
+    Overrun,
     /// The peer said what has no place on an open link.
     #[error("the peer broke the contract: {0}")]
     Protocol(&'static str),
@@ -312,7 +315,13 @@ impl<In: Envelope, Out: Envelope> Pump<In, Out> {
 
     fn ping(&mut self) -> Result<(), LinkEnd> {
         if self.unanswered >= MISSED_PINGS {
-            return Err(LinkEnd::Silent);
+            // With the queue full nothing is read, the answers to our pings neither: that is not the peer's fault.
+            let full = self.into.capacity() == 0;
+            return Err(if full {
+                LinkEnd::Overrun
+            } else {
+                LinkEnd::Silent
+            });
         }
         self.unanswered += 1;
         self.nonce += 1;

@@ -34,7 +34,10 @@ async fn a_unit_enrols_with_a_good_token_and_only_once() {
     let enrolled = enrol(&enrolling).await.unwrap();
     assert_eq!(enrolled.credentials.identity.node_id.as_str(), "unit-1");
     assert_eq!(enrolled.credentials.identity.role, Role::Base);
-    assert_eq!(enrolled.server_addresses, [house.address.clone()]);
+    assert_eq!(
+        enrolled.server_addresses,
+        std::slice::from_ref(&house.address)
+    );
     assert_eq!(
         enrolled.secret_key, None,
         "a base station gets no sealing key"
@@ -384,11 +387,14 @@ async fn a_peer_that_takes_nothing_is_disconnected() {
     };
     kit::until(|| (0..50).any(|_| accepted.sender.send(bytes::Bytes::new(), body()).is_err()))
         .await;
-    assert_eq!(accepted.sender.handle().reason(), Some(LinkEnd::Stalled));
-    assert!(matches!(
-        link.sender.handle().ended().await,
-        LinkEnd::PeerClosed(_)
-    ));
+    let reason = accepted.sender.handle().reason();
+    assert_eq!(reason, Some(LinkEnd::Stalled));
+    // The device reads nothing while its queue is full: it sees the end of the stream, or first its own fault.
+    let end = link.sender.handle().ended().await;
+    assert!(
+        matches!(end, LinkEnd::PeerClosed(_) | LinkEnd::Overrun),
+        "{end:?}"
+    );
 }
 
 #[tokio::test]
