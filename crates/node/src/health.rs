@@ -107,7 +107,7 @@ impl Hearts {
         let heart = Heart {
             name,
             born: self.born,
-            beat_ms: Arc::default(),
+            beat_ns: Arc::default(),
         };
         heart.beat();
         self.all
@@ -137,14 +137,14 @@ impl Hearts {
 pub struct Heart {
     name: &'static str,
     born: Instant,
-    beat_ms: Arc<AtomicU64>,
+    beat_ns: Arc<AtomicU64>,
 }
 
 impl Heart {
     /// The loop has turned.
     pub fn beat(&self) {
-        let age = u64::try_from(self.born.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.beat_ms.store(age, Ordering::Relaxed);
+        let age = u64::try_from(self.born.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.beat_ns.store(age, Ordering::Relaxed);
     }
 
     /// Beats for ever; to be spawned on the loop that is watched.
@@ -157,7 +157,7 @@ impl Heart {
     }
 
     fn age(&self, now: Instant) -> Duration {
-        let beat = self.born + Duration::from_millis(self.beat_ms.load(Ordering::Relaxed));
+        let beat = self.born + Duration::from_nanos(self.beat_ns.load(Ordering::Relaxed));
         now.saturating_duration_since(beat)
     }
 }
@@ -334,11 +334,11 @@ mod tests {
     #[test]
     fn a_loop_that_stands_still_for_more_than_ten_seconds_is_named() {
         let probes = probes(&Arc::default());
-        let _heart = probes.heart("arbiter 1");
         let now = Instant::now();
+        let _heart = probes.heart("arbiter 1");
         assert_eq!(probes.hearts.stuck(now + STUCK), Reasons::new());
         assert_eq!(
-            probes.hearts.stuck(now + Duration::from_secs(12)),
+            probes.hearts.stuck(now + Duration::from_millis(12_500)),
             ["arbiter 1 did not turn for 12 s"]
         );
     }

@@ -1,4 +1,5 @@
 //! The stores from outside: one suite for all, what a disk or a kill can do to the file, and who owns what.
+#![allow(clippy::unwrap_used)]
 
 mod conformance;
 mod damage;

@@ -92,7 +92,7 @@ impl fmt::Display for ConfigErrors {
 /// The known word that is nearest to one that is not, if any is near enough to have been meant.
 #[must_use]
 pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let far = (word.chars().count() / 2).max(2);
+    let far = (word.chars().count() / 3).max(1);
     known
         .into_iter()
         .map(|candidate| (distance(word, candidate), candidate))

@@ -62,15 +62,21 @@ impl Reader {
             .iter()
             .flat_map(|s| s.keys.iter().map(|key| (join(s.prefix, key.path), *key)))
             .collect();
-        let mut mistakes = document.syntax;
-        // Half a file would be full of mistakes that are none.
-        let missing_counts = mistakes.is_empty();
+        let mut mistakes = Vec::new();
+        let whole = document.syntax.is_empty();
         let mut found = BTreeMap::new();
         walk(&document.entries, &known, &mut found, &mut mistakes);
         for (variable, raw) in &document.variables {
             take_variable(variable, raw, &known, &mut found, &mut mistakes);
         }
-        let slots = fill(&document.name, &known, found, missing_counts, &mut mistakes);
+        let slots = fill(&document.name, &known, found, whole, &mut mistakes);
+        if let Some(first) = document.syntax.iter().map(|mistake| &mistake.place).min() {
+            // Behind the first error of TOML a file is full of mistakes that are none.
+            mistakes.retain(|mistake| {
+                mistake.place < *first || !matches!(mistake.place, Place::File { .. })
+            });
+            mistakes.extend(document.syntax);
+        }
         Reader {
             root: Scope {
                 name: document.name,
