@@ -33,7 +33,7 @@ pub enum Source {
     },
     /// These samples once, at 8 kHz; then silence.
     Samples(Vec<i16>),
-    /// What [`Mouth::speak`] is given; silence where that is late.
+    /// What [`Portable::speak`](crate::Portable::speak) is given; silence where that is late.
     Live,
 }
 
