@@ -1711,7 +1711,7 @@ pub struct Portable {
     /// Display lines.
     #[prost(string, repeated, tag = "3")]
     pub display: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Value of <<SIGNAL>>, 64..71; 0: silent.
+    /// Value of the information element SIGNAL, 64..71; 0: silent.
     #[prost(uint32, tag = "4")]
     pub ringer: u32,
     /// State of its call.
