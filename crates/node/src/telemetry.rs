@@ -115,8 +115,11 @@ where
 }
 
 /// The source of spans: with an exporter if there is a collector, else with identifiers only, so that a call keeps
-/// one trace id everywhere.
-fn provider(settings: &Settings) -> Result<SdkTracerProvider, StartError> {
+/// one trace id everywhere. To be called inside a tokio runtime when there is a collector.
+///
+/// # Errors
+/// [`StartError::Telemetry`] if the endpoint is unusable.
+pub fn provider(settings: &Settings) -> Result<SdkTracerProvider, StartError> {
     let builder = SdkTracerProvider::builder()
         .with_sampler(Sampler::ParentBased(Box::new(Sampler::AlwaysOn)))
         .with_resource(resource(settings));
