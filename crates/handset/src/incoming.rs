@@ -75,21 +75,12 @@ impl State {
 
     /// Admission refused the call: 480 with a warning, never 503.
     pub(crate) fn not_admitted(&mut self, t: &mut Turn<'_>) {
-        if let Some(call) = self.call.as_mut() {
-            call.no_session = true;
-        }
-        let host = self
-            .profile
-            .settings
-            .sent_by
-            .of(self.profile.settings.sip.transport);
+        let settings = &self.profile.settings;
+        let host = settings.sent_by.of(settings.sip.transport);
         let warning = no_bandwidth(host.split(':').next().unwrap_or(host));
-        self.end(
-            t,
-            ToPeer::Refuse(480, vec![warning]),
-            ToHandset::Nothing,
-            "no media resource had room",
-        );
+        let handset = self.unless_unheard(ReleaseReason::INSUFFICIENT_RESOURCES, "");
+        let peer = ToPeer::Refuse(480, vec![warning]);
+        self.end(t, peer, handset, "no media resource had room");
     }
 
     /// `{CC-SETUP}` to the handset.

@@ -51,10 +51,13 @@ impl State {
         by: (MediaId, u64),
     ) {
         self.result(t, tag, Outcome::Done);
-        let Some(call) = self.call.as_mut().filter(|call| call.opening == Some(tag)) else {
+        let Some(call) = self
+            .call
+            .as_mut()
+            .filter(|call| call.opening == Some(tag) && call.speech.session == session)
+        else {
             return;
         };
-        debug_assert_eq!(call.speech.session, session, "a tag names one session");
         call.opening = None;
         call.speech.resource = Some(by);
         match call.phase {

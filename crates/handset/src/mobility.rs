@@ -14,7 +14,7 @@ use crate::action::{Action, Store};
 use crate::ending::{ToHandset, ToPeer};
 use crate::event::{Link, Outcome, Tag};
 use crate::notice::{Notice, Placed, Subscription};
-use crate::profile::Key128;
+use crate::profile::{HandsetRow, Key128};
 use crate::state::State;
 use crate::status::Location;
 use crate::turn::Turn;
@@ -23,7 +23,7 @@ use crate::turn::Turn;
 const DRAWS: u8 = 8;
 
 /// Procedures under way, one at most.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Mobility {
     /// Subscription is open for the system.
     pub(crate) open: bool,
@@ -44,6 +44,8 @@ enum Step {
     Storing {
         tag: Tag,
         accept: Option<nwk::Message>,
+        /// What counts if it cannot be stored.
+        before: Box<HandsetRow>,
     },
     /// A temporary identity is being claimed.
     Claiming {
@@ -57,6 +59,14 @@ enum Step {
 }
 
 impl Mobility {
+    /// Nothing under way; subscription open or not.
+    pub(crate) fn new(open: bool) -> Mobility {
+        Mobility {
+            open,
+            procedure: None,
+        }
+    }
+
     /// The procedure's own timer.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         match &self.procedure.as_ref()?.step {
@@ -71,6 +81,14 @@ impl Mobility {
         self.procedure
             .as_ref()
             .is_some_and(|procedure| procedure.link == *link)
+    }
+
+    /// Whether a key is on its way to the store.
+    pub(crate) fn is_storing(&self) -> bool {
+        matches!(
+            self.procedure.as_ref().map(|procedure| &procedure.step),
+            Some(Step::Storing { .. })
+        )
     }
 
     fn begins(&mut self, link: &Link, step: Step) {
@@ -240,12 +258,16 @@ impl State {
         terminal: Option<TerminalCapability>,
         model: Option<ModelIdentifier>,
     ) {
-        let row = &mut self.profile.handset;
-        row.uak = Some(Key128(uak.octets()));
+        let before = Box::new(self.profile.handset.clone());
+        self.profile.handset.uak = Some(Key128(uak.octets()));
         self.note_terminal(terminal, model);
         let (tag, row) = (self.tags.fresh(), self.profile.handset.clone());
         if let Some(procedure) = self.mobility.procedure.as_mut() {
-            procedure.step = Step::Storing { tag, accept: None };
+            procedure.step = Step::Storing {
+                tag,
+                accept: None,
+                before,
+            };
         }
         self.outbox
             .ask(Action::Store(Store::Handset { tag, row }), tag);
@@ -276,7 +298,8 @@ impl State {
             Step::Storing {
                 tag: waiting,
                 accept,
-            } if waiting == tag => self.stored(&link, accept, outcome),
+                before,
+            } if waiting == tag => self.stored(&link, accept, *before, outcome),
             Step::Claiming {
                 tag: waiting,
                 tpui,
@@ -297,13 +320,19 @@ impl State {
     }
 
     /// The key is stored, or not: only what is stored counts.
-    fn stored(&mut self, link: &Link, accept: Option<nwk::Message>, outcome: Outcome) {
+    fn stored(
+        &mut self,
+        link: &Link,
+        accept: Option<nwk::Message>,
+        before: HandsetRow,
+        outcome: Outcome,
+    ) {
         let Some(accept) = accept else { return };
         if outcome == Outcome::Done {
             self.send_nwk(link, &accept);
             return self.accepted(link);
         }
-        self.profile.handset.uak = None;
+        self.profile.handset = before;
         let reject = nwk::Message::new(accept.transaction, nwk::Kind::Mm(Mm::AccessRightsReject))
             .with(Ie::RejectReason(RejectReason::INSUFFICIENT_MEMORY));
         self.send_nwk(link, &reject);
@@ -462,8 +491,9 @@ impl State {
         self.end(t, peer, ToHandset::Nothing, "the handset was switched off");
         self.location = Location::Detached;
         self.row.location = None;
-        self.unregister(t);
+        self.row.contact = None;
         self.save_presence();
+        self.unregister(t);
     }
 
     /// Keeps the handset's row.

@@ -76,6 +76,8 @@ impl State {
         match known {
             Some(number) if active => {
                 self.usage.begins();
+                // The ACK may not have left; once too often does no harm.
+                self.with_ua(t, |ua, t| ua.ack(t.now, t.rng, number));
                 self.with_ua(t, |ua, t| ua.refresh(t.now, t.rng, number));
             }
             _ => {

@@ -177,7 +177,11 @@ impl State {
     pub(crate) fn configured(&mut self, t: &mut Turn<'_>, profile: Profile) {
         let config = config(&profile);
         self.mobility.open = profile.settings.system.subscription_open;
-        self.profile = profile;
+        let stored = std::mem::replace(&mut self.profile, profile).handset;
+        if self.mobility.is_storing() {
+            // The row just read is older than the one on its way.
+            self.profile.handset = stored;
+        }
         match (config, self.ua.is_some()) {
             (Some(config), true) => self.with_ua(t, |ua, t| ua.configure(t.now, t.rng, config)),
             (Some(config), false) => self.ua = Some(UserAgent::new(config)),

@@ -55,6 +55,7 @@ impl State {
     #[must_use]
     pub fn new(profile: Profile) -> State {
         let ua = sip::user_agent(&profile);
+        let open = profile.settings.system.subscription_open;
         State {
             ipei: Ipei::from_bits(profile.handset.ipei).ok(),
             profile,
@@ -63,7 +64,7 @@ impl State {
             links: Links::default(),
             paging: Paging::default(),
             pages: 0,
-            mobility: Mobility::default(),
+            mobility: Mobility::new(open),
             ua,
             placed: 0,
             call: None,

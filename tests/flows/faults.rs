@@ -1,0 +1,217 @@
+//! Devices that are lost, and come back or not.
+
+use ipdect_handset::{Action, Event, Outcome, PresenceRow, Record, State, Store};
+use ipdect_tests::kit::handset::*;
+
+fn talks(s: &mut Scene) {
+    let _ = s.at("00:00", dials("4711#"));
+    let _ = s.at("00:01", peer_says(180));
+    let _ = s.at("00:02", peer_answers());
+}
+
+#[test]
+fn a_call_lives_on_while_its_base_station_has_no_server() {
+    let mut s = Scene::new();
+    talks(&mut s);
+    s.at("00:05", base_lost()).then([]);
+    s.at("00:30", base_back(true, 3)).then(["B Adopt"]);
+    s.at("00:31", hangs_up()).then([
+        "M CloseSession [Ending]",
+        "= Available",
+        "P BYE",
+        "B NwkAck 2",
+        "B {ReleaseCom reason=00}",
+        "B CloseSpeech",
+        "S RemoveRecord",
+        "! ended: hung up at the handset",
+    ]);
+}
+
+#[test]
+fn a_release_waits_for_the_base_station() {
+    let mut s = Scene::new();
+    talks(&mut s);
+    let _ = s.at("00:05", base_lost());
+    s.at("00:06", peer_hangs_up()).then([
+        "P 200 (BYE)",
+        "M CloseSession [Ending]",
+        "= Available",
+        "! ended: hung up by the peer",
+    ]);
+    s.at("00:10", base_back(true, 3)).then(["B Adopt", "B {Release reason=00}", "B CloseSpeech"]);
+    s.at("00:10", confirms_release()).then(["S RemoveRecord", "B NwkAck 2"]);
+}
+
+#[test]
+fn what_the_base_station_took_is_not_sent_again() {
+    let mut s = Scene::new();
+    s.media_answers("SendNwk", Outcome::Unreachable);
+    let _ = s.at("00:00", lifts());
+    let _ = s.at("00:01", base_lost());
+    s.at("00:02", base_back(true, 1)).then(["B Adopt"]);
+}
+
+#[test]
+fn what_the_base_station_did_not_take_is_sent_again() {
+    let mut s = Scene::new();
+    s.media_answers("SendNwk", Outcome::Unreachable);
+    let _ = s.at("00:00", lifts());
+    let _ = s.at("00:01", base_lost());
+    s.at("00:02", base_back(true, 0)).then(["B Adopt", "B {SetupAck progress=8}"]);
+}
+
+#[test]
+fn a_base_station_started_anew_has_lost_the_handset() {
+    let mut s = Scene::new();
+    talks(&mut s);
+    let _ = s.at("00:05", base_lost());
+    s.at("00:06", base_restarts()).then([]);
+    let _ = s.wait(std::time::Duration::from_secs(29));
+    s.at("00:36", clock()).then([
+        "M CloseSession [Ending]",
+        "= Available",
+        "P BYE",
+        "S RemoveRecord",
+        "! ended: radio contact lost",
+    ]);
+}
+
+#[test]
+fn no_speech_from_the_peer_for_30_s_ends_the_call() {
+    let mut s = Scene::new();
+    talks(&mut s);
+    s.at("00:20", silence(10)).then([]);
+    s.at("00:40", silence(30)).then([
+        "M CloseSession [Ending]",
+        "= Available",
+        "P BYE",
+        "B CloseSpeech",
+        "B {Release reason=34 'Speech lost'}",
+        "! ended: no speech from the peer",
+    ]);
+}
+
+#[test]
+fn silence_of_a_peer_that_holds_is_no_fault() {
+    let mut s = Scene::new();
+    talks(&mut s);
+    let _ = s.at("00:05", peer_reinvites(2, "inactive"));
+    let _ = s.at("00:05", peer_acks_change());
+    s.at("00:40", silence(30)).then([]);
+}
+
+#[test]
+fn another_media_resource_takes_over_by_reinvite() {
+    let mut s = Scene::new();
+    talks(&mut s);
+    s.at("00:05", media_dies()).then([
+        "M OpenSession [Moved]",
+        "M OpenLeg base",
+        "M OpenLeg sip",
+        "B OpenSpeech",
+        "M Connect",
+        "M Note [Moved]",
+        "P INVITE sip:peer@192.0.2.60:5060",
+    ]);
+    s.at("00:05", peer_answers()).then(["M ModifyLeg SendRecv [Changed]", "P ACK"]);
+}
+
+#[test]
+fn a_call_going_out_ends_with_its_media_resource() {
+    let mut s = Scene::new();
+    let _ = s.at("00:00", dials("4711#"));
+    let _ = s.at("00:01", peer_says(180));
+    s.at("00:02", media_dies()).then([
+        "P CANCEL",
+        "B CloseSpeech",
+        "B {Release reason=34 'Network error'}",
+        "! ended: the media resource was lost",
+        "= Available",
+    ]);
+}
+
+#[test]
+fn an_ssrc_in_use_is_drawn_anew() {
+    let mut s = Scene::new();
+    s.holds("OpenSpeech");
+    let _ = s.at("00:00", lifts());
+    s.at("00:01", lets_go_with(Outcome::Conflict)).then(["M AddPath 2", "B OpenSpeech", "M DropPath 1"]);
+}
+
+#[test]
+fn a_connection_that_the_base_station_does_not_know_is_gone() {
+    let mut s = Scene::new();
+    s.media_answers("SendNwk", Outcome::UnknownTarget);
+    s.at("00:00", lifts()).then([
+        "B Bind",
+        "M OpenSession [SetupTaken]",
+        "B NwkAck 1",
+        "M OpenLeg base",
+        "B OpenSpeech",
+        "M PlayTone Dial",
+        "B {SetupAck progress=8}",
+        "M CloseSession [Ending]",
+        "= Available",
+        "S RemoveRecord",
+        "! ended: radio contact lost",
+    ]);
+}
+
+/// The handset of the last record that `s` kept, at the next owner.
+fn inherited(s: &Scene) -> Scene {
+    let last = s.actions.iter().rev().find_map(|action| match action {
+        Action::Store(Store::Record { record, .. }) => Record::decode(record).ok(),
+        _ => None,
+    });
+    let mut profile = profile();
+    profile.generation = 2;
+    let mut next = Scene::unknown(profile.clone());
+    next.state = State::restore(profile, last.expect("a record was kept"));
+    next.sent.clone_from(&s.sent);
+    next
+}
+
+/// What the store knew of the handset.
+fn tells_presence() -> Happening {
+    let location = Some((base("base-1"), 3));
+    Box::new(|_| vec![Event::Restored(PresenceRow { location, ..PresenceRow::default() })])
+}
+
+#[test]
+fn the_next_owner_goes_on_with_a_call_that_stands() {
+    let mut s = Scene::new();
+    talks(&mut s);
+    let mut next = inherited(&s);
+    next.at("00:00", tells_presence()).then([
+        "P ACK",
+        "P INVITE sip:peer@192.0.2.60:5060",
+        "P REGISTER",
+        "= InACall",
+    ]);
+    next.at("00:00", base_back(true, 3)).then(["B Adopt"]);
+    next.at("00:00", peer_hangs_up()).then([
+        "P 200 (BYE)",
+        "M CloseSession [Ending]",
+        "= Available",
+        "B CloseSpeech",
+        "B {Release reason=00}",
+        "! ended: hung up by the peer",
+    ]);
+}
+
+#[test]
+fn the_next_owner_ends_a_call_that_was_being_set_up() {
+    let mut s = Scene::new();
+    let _ = s.at("00:00", dials("4711#"));
+    let _ = s.at("00:01", peer_says(180));
+    let mut next = inherited(&s);
+    next.at("00:00", tells_presence()).then([
+        "M CloseSession [Ending]",
+        "= Available",
+        "P CANCEL",
+        "B CloseSpeech",
+        "B {Release reason=01}",
+        "! ended: the server was lost while the call was set up",
+        "P REGISTER",
+    ]);
+}
