@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use ipdect_dect::mac::BEARERS;
 use ipdect_node::{Clock, Environment};
 use rand_core::RngCore;
 use socket2::SockRef;
@@ -179,7 +180,11 @@ impl CellBody {
         let mut received = first;
         for _ in 0..BATCH {
             match received {
-                Ok((length, _)) => self.cell.speech_mut().received(now, &mut packet[..length]),
+                Ok((length, from)) => {
+                    self.cell
+                        .speech_mut()
+                        .received(now, from, &mut packet[..length])
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 // An ICMP error of an earlier packet: its media resource is away, the socket is not.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => return Ok(()),
@@ -319,6 +324,7 @@ impl CellBody {
             speech.open_streams(),
             speech.counts(),
         );
+        self.links.set_load(f32::from(busy) / f32::from(BEARERS));
         self.meters.show(
             self.cell.is_ready(),
             busy,

@@ -51,7 +51,9 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
         floors: Mutex::default(),
     });
     let (running, control) = Running::new(NAME, addresses);
-    let (readiness, reasons) = watch::channel(vec!["no server yet".to_owned()]);
+    let unlinked = vec!["no server yet".to_owned()];
+    control.set_not_ready(unlinked.clone());
+    let (readiness, reasons) = watch::channel(unlinked);
     let radio = VirtualAir::new(air, config.place, generator(&env));
     let parts = Parts {
         env: env.clone(),

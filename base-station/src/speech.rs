@@ -238,11 +238,11 @@ impl Speech {
     }
 
     /// Takes in a packet of the network; it is decrypted in place.
-    pub fn received(&mut self, now: Instant, packet: &mut [u8]) {
+    pub fn received(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) {
         let result = if rtcp::is_rtcp(packet) {
-            self.rtcp(now, packet)
+            self.rtcp(now, from, packet)
         } else {
-            self.rtp(now, packet)
+            self.rtp(now, from, packet)
         };
         match result {
             Ok(()) => self.counts.received += 1,
@@ -251,9 +251,9 @@ impl Speech {
         }
     }
 
-    fn rtp(&mut self, now: Instant, packet: &mut [u8]) -> Result<(), Refused> {
+    fn rtp(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Result<(), Refused> {
         let header = Header::parse(packet)?;
-        let stream = self.receiving(header.ssrc)?;
+        let stream = self.receiving(header.ssrc, from)?;
         if header.payload_type != stream.path.payload_type {
             return Err(Refused::Bad);
         }
@@ -268,12 +268,12 @@ impl Speech {
     }
 
     /// Of what the media resource reports only the time is needed, for its own round trip.
-    fn rtcp(&mut self, now: Instant, packet: &mut [u8]) -> Result<(), Refused> {
+    fn rtcp(&mut self, now: Instant, from: SocketAddr, packet: &mut [u8]) -> Result<(), Refused> {
         let ssrc = packet
             .get(4..8)
             .and_then(|s| s.first_chunk())
             .ok_or(Refused::Bad)?;
-        let stream = self.receiving(u32::from_be_bytes(*ssrc))?;
+        let stream = self.receiving(u32::from_be_bytes(*ssrc), from)?;
         let length = match &mut stream.receiver {
             Some(receiver) => receiver.unprotect_rtcp(packet)?,
             None => packet.len(),
@@ -284,11 +284,17 @@ impl Speech {
         Ok(())
     }
 
-    fn receiving(&mut self, ssrc: u32) -> Result<&mut Stream, Refused> {
-        self.streams
+    /// The stream of an SSRC. Without SRTP only the sender's address tells a media resource from a stranger.
+    fn receiving(&mut self, ssrc: u32, from: SocketAddr) -> Result<&mut Stream, Refused> {
+        let stream = self
+            .streams
             .iter_mut()
             .find(|s| s.path.ssrc_in == ssrc)
-            .ok_or(Refused::Unknown)
+            .ok_or(Refused::Unknown)?;
+        if stream.receiver.is_none() && from.ip() != stream.path.remote.ip() {
+            return Err(Refused::Bad);
+        }
+        Ok(stream)
     }
 }
 

@@ -58,6 +58,8 @@ impl Greeting {
 }
 
 /// What links bring.
+// Most of them are messages, so a box would cost more than the room.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A link stands.
@@ -176,6 +178,13 @@ impl Senders {
 
     pub(crate) fn remove(&mut self, link: LinkId) {
         self.0.remove(&link);
+    }
+
+    /// Sets the load that heartbeats tell, 0 idle to 1 full.
+    pub(crate) fn set_load(&self, load: f32) {
+        self.0
+            .values()
+            .for_each(|sender| sender.handle().set_load(load));
     }
 
     /// Queues a message. On a link that is over it is lost, and its `Down` is on the way.

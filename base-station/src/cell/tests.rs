@@ -2,6 +2,7 @@
 
 mod fencing;
 mod handover;
+mod invariants;
 mod messages;
 mod orphans;
 mod scene;

@@ -256,7 +256,12 @@ fn open_speech(order: &radio::OpenSpeech) -> Wanted<Task> {
 
 fn path_keys(srtp: &link::PathSrtp) -> Option<Wanted<PathKeys>> {
     let suite = match srtp.suite() {
-        link::SrtpSuite::Unspecified => return None,
+        link::SrtpSuite::Unspecified if srtp.key_out.is_empty() && srtp.key_in.is_empty() => {
+            return None;
+        }
+        link::SrtpSuite::Unspecified => {
+            return Some(Err("keys of a suite that is not spoken here".into()));
+        }
         link::SrtpSuite::AesCm128HmacSha180 => Suite::AesCm128HmacSha1_80,
         link::SrtpSuite::AesCm128HmacSha132 => Suite::AesCm128HmacSha1_32,
         link::SrtpSuite::Aes256CmHmacSha180 => Suite::AesCm256HmacSha1_80,

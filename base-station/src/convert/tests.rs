@@ -182,6 +182,12 @@ fn what_makes_no_sense_is_answered_by_number() {
         refused(open(Some(short))).1,
         "key and salt must be 30 octets, not 29"
     );
+    let mut unknown = path();
+    unknown.srtp.as_mut().unwrap().suite = 99;
+    assert_eq!(
+        refused(open(Some(unknown))).1,
+        "keys of a suite that is not spoken here"
+    );
     let park = radio::Configure {
         park: vec![0xFF; 5].into(),
         ..configure()

@@ -27,6 +27,10 @@ fn path(keys: Option<PathKeys>) -> Path {
     }
 }
 
+fn media() -> SocketAddr {
+    "127.0.0.1:24576".parse().unwrap()
+}
+
 struct Rig {
     speech: Speech,
     now: Instant,
@@ -106,7 +110,7 @@ fn two_frames_make_a_packet_with_the_airs_mark() {
     };
     assert_eq!(
         (first.payload, second.payload.len()),
-        (&[[0; 40], [1; 40]].as_flattened()[..], 80)
+        ([[0; 40], [1; 40]].as_flattened(), 80)
     );
     assert_eq!((first.header.marker, second.header.marker), (true, false));
     assert_eq!(
@@ -197,7 +201,7 @@ fn packets_reach_the_air_in_order_at_its_pace() {
             }
         });
         rig.speech
-            .received(rig.now, &mut packet(0xB, sequence, payload));
+            .received(rig.now, media(), &mut packet(0xB, sequence, payload));
         rig.frame(None);
         rig.frame(None);
     }
@@ -230,12 +234,15 @@ fn srtp_protects_both_ways_and_strangers_are_counted() {
     octets.resize(length + MAX_OVERHEAD, 0);
     let length = sender.protect(&mut octets, length).unwrap();
     let mut replayed = octets[..length].to_vec();
-    base.speech.received(base.now, &mut octets[..length]);
-    base.speech.received(base.now, &mut replayed);
-    base.speech.received(base.now, &mut packet(0xB, 2, [5; 80]));
-    base.speech.received(base.now, &mut packet(0xC, 2, [5; 80]));
-    base.speech.received(base.now, &mut [0x80]);
-    base.speech.received(base.now, &mut []);
+    base.speech
+        .received(base.now, media(), &mut octets[..length]);
+    base.speech.received(base.now, media(), &mut replayed);
+    base.speech
+        .received(base.now, media(), &mut packet(0xB, 2, [5; 80]));
+    base.speech
+        .received(base.now, media(), &mut packet(0xC, 2, [5; 80]));
+    base.speech.received(base.now, media(), &mut [0x80]);
+    base.speech.received(base.now, media(), &mut []);
     let counts = base.speech.counts();
     assert_eq!((counts.received, counts.unknown, counts.refused), (1, 1, 4));
 }
@@ -276,7 +283,7 @@ fn a_report_goes_every_five_seconds_and_tells_of_both_ways() {
     for sequence in 0..=501u16 {
         if sequence % 2 == 0 {
             rig.speech
-                .received(rig.now, &mut packet(0xB, sequence / 2, [1; 80]));
+                .received(rig.now, media(), &mut packet(0xB, sequence / 2, [1; 80]));
         }
         rig.frame(Some(Field::Good([1; 40])));
     }
@@ -301,10 +308,24 @@ fn a_report_goes_every_five_seconds_and_tells_of_both_ways() {
     let heard = rtcp::parse(report, 0xB).unwrap();
     let block = heard.block.unwrap();
     assert_eq!((block.fraction_lost, block.lost), (0, 0));
-    rig.speech.received(rig.now, &mut report.to_vec());
+    rig.speech.received(rig.now, media(), &mut report.to_vec());
     assert_eq!(
         (rig.speech.counts().unknown, rig.speech.counts().refused),
         (1, 0),
         "our own SSRC is none of theirs"
+    );
+}
+
+#[test]
+fn without_srtp_only_the_media_resources_address_is_believed() {
+    let mut rig = Rig::new(path(None));
+    let stranger = "127.0.0.2:24576".parse().unwrap();
+    rig.speech
+        .received(rig.now, stranger, &mut packet(0xB, 1, [5; 80]));
+    rig.speech
+        .received(rig.now, media(), &mut packet(0xB, 2, [5; 80]));
+    assert_eq!(
+        (rig.speech.counts().refused, rig.speech.counts().received),
+        (1, 1)
     );
 }

@@ -17,7 +17,9 @@ use ipdect_link::pki::tls::server_config;
 use ipdect_link::role::Role;
 use ipdect_link::token::EnrolToken;
 use ipdect_proto::link::v1::enrolment_server::EnrolmentServer;
-use ipdect_proto::link::v1::{Fence, FenceFloor, Floor, Hello, Order, OrderResult, OrderStatus, Refusal};
+use ipdect_proto::link::v1::{
+    Fence, FenceFloor, Floor, Hello, Order, OrderResult, OrderStatus, Refusal,
+};
 use ipdect_proto::radio::v1::radio_server::RadioServer;
 use ipdect_proto::radio::v1::{Configure, base_to_server, server_to_base};
 use parking_lot::Mutex;
@@ -69,7 +71,10 @@ impl Enroller for State {
     }
 
     async fn admit(&self, applicant: Applicant) -> Result<Admitted, Rejection> {
-        let token = self.token.lock().take_if(|token| token.hash() == applicant.token_hash);
+        let token = self
+            .token
+            .lock()
+            .take_if(|token| token.hash() == applicant.token_hash);
         token.ok_or(Rejection::WrongToken)?;
         self.devices.lock().push(applicant.certificate_serial);
         Ok(Admitted {
@@ -112,9 +117,18 @@ impl House {
     }
 
     async fn serve(state: Arc<State>, listener: TcpListener, address: String) -> Self {
-        let subject =
-            Subject { cluster_id: CLUSTER.into(), role: Role::Server, node_id: "server-1".parse().unwrap() };
-        let own = Credentials::issue(&state.authority, &subject, SystemTime::now(), &mut rand::rng()).unwrap();
+        let subject = Subject {
+            cluster_id: CLUSTER.into(),
+            role: Role::Server,
+            node_id: "server-1".parse().unwrap(),
+        };
+        let own = Credentials::issue(
+            &state.authority,
+            &subject,
+            SystemTime::now(),
+            &mut rand::rng(),
+        )
+        .unwrap();
         let tls = Arc::new(ArcSwap::new(server_config(&own).unwrap()));
         let stop = CancellationToken::new();
         let (radio, links) = Attach::<RadioLink>::new(state.clone(), &stop);
@@ -123,7 +137,14 @@ impl House {
             .with(RadioServer::new(radio));
         let serving = door.serve(stop.clone());
         tokio::spawn(async move { serving.await.unwrap() });
-        Self { address, state, links, link: None, stop, order_id: 0 }
+        Self {
+            address,
+            state,
+            links,
+            link: None,
+            stop,
+            order_id: 0,
+        }
     }
 
     pub(crate) fn token(&self) -> EnrolToken {
@@ -133,22 +154,21 @@ impl House {
         token
     }
 
-    /// Ends all links and begins anew at the same address.
-    pub(crate) async fn restart(self) -> Self {
+    /// Ends all links and the listening.
+    pub(crate) fn close(self) -> Closed {
         self.stop.cancel();
-        drop(self.link);
-        let listener = loop {
-            match TcpListener::bind(&self.address).await {
-                Ok(listener) => break listener,
-                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
-            }
-        };
-        Self::serve(self.state, listener, self.address).await
+        Closed {
+            address: self.address,
+            state: self.state,
+        }
     }
 
     /// Waits for the base to link, and tells it floors and configuration.
     pub(crate) async fn welcome(&mut self) -> Hello {
-        let link = tokio::time::timeout(PATIENCE, self.links.recv()).await.expect("a link in time").unwrap();
+        let link = tokio::time::timeout(PATIENCE, self.links.recv())
+            .await
+            .expect("a link in time")
+            .unwrap();
         let hello = link.hello.clone();
         self.link = Some(link);
         let floors = (0..1024).map(|shard| Floor {
@@ -156,7 +176,9 @@ impl House {
             node_id: "server-1".into(),
             boot_id: 1,
         });
-        self.tell(server_to_base::Body::FenceFloor(FenceFloor { floors: floors.collect() }));
+        self.tell(server_to_base::Body::FenceFloor(FenceFloor {
+            floors: floors.collect(),
+        }));
         self.tell(server_to_base::Body::Configure(Configure {
             revision: 1,
             park: vec![0x22, 0x00, 0x46, 0x8A, 0x00].into(),
@@ -170,38 +192,88 @@ impl House {
 
     fn tell(&self, body: server_to_base::Body) {
         let link = self.link.as_ref().expect("a link");
-        link.sender.send(Default::default(), body).expect("the link stands");
+        link.sender
+            .send(Default::default(), body)
+            .expect("the link stands");
     }
 
     /// The next message of the base that `wanted` takes; others are passed over.
-    pub(crate) async fn hears<T>(&mut self, wanted: impl Fn(base_to_server::Body) -> Option<T>) -> T {
+    pub(crate) async fn hears<T>(
+        &mut self,
+        wanted: impl Fn(base_to_server::Body) -> Option<T>,
+    ) -> T {
         let link = self.link.as_mut().expect("a link");
         let find = async {
             loop {
-                let (_, body) = link.receiver.recv().await.expect("the link stands").unpack();
+                let (_, body) = link
+                    .receiver
+                    .recv()
+                    .await
+                    .expect("the link stands")
+                    .unpack();
                 if let Some(found) = body.and_then(&wanted) {
                     return found;
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, find).await.expect("a message in time")
+        tokio::time::timeout(PATIENCE, find)
+            .await
+            .expect("a message in time")
     }
 
     /// Gives an order that `make` builds around its head, and waits for DONE.
-    pub(crate) async fn orders(&mut self, make: impl FnOnce(Option<Order>) -> server_to_base::Body) {
+    pub(crate) async fn orders(
+        &mut self,
+        make: impl FnOnce(Option<Order>) -> server_to_base::Body,
+    ) {
         self.order_id += 1;
         let order_id = self.order_id;
-        self.tell(make(Some(Order { order_id, fence: Some(fence(331)) })));
+        self.tell(make(Some(Order {
+            order_id,
+            fence: Some(fence(331)),
+        })));
         let result = self
             .hears(|body| match body {
-                base_to_server::Body::OrderResult(result) if result.order_id == order_id => Some(result),
+                base_to_server::Body::OrderResult(result) if result.order_id == order_id => {
+                    Some(result)
+                }
                 _ => None,
             })
             .await;
-        assert_eq!(result, OrderResult { order_id, status: OrderStatus::Done.into(), ..OrderResult::default() });
+        assert_eq!(
+            result,
+            OrderResult {
+                order_id,
+                status: OrderStatus::Done.into(),
+                ..OrderResult::default()
+            }
+        );
+    }
+}
+
+/// A server that is down; its store lives on.
+pub(crate) struct Closed {
+    address: String,
+    state: Arc<State>,
+}
+
+impl Closed {
+    /// Begins anew at the same address.
+    pub(crate) async fn open(self) -> House {
+        let listener = loop {
+            match TcpListener::bind(&self.address).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        };
+        House::serve(self.state, listener, self.address).await
     }
 }
 
 fn fence(shard: u32) -> Fence {
-    Fence { shard, era: 1, revision: 10 }
+    Fence {
+        shard,
+        era: 1,
+        revision: 10,
+    }
 }

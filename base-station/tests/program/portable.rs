@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ipdect_dect::dlc::{Lapc, Output, Side};
-use ipdect_dect::mac::air::{AccessKind, Beacon, Body, Burst, Datagram, Header, Position, ReleaseReason};
+use ipdect_dect::mac::air::{
+    AccessKind, Beacon, Body, Burst, Datagram, Header, Position, ReleaseReason,
+};
 use ipdect_dect::mac::segments::CChannel;
 use ipdect_dect::mac::{ALL_PORTABLES, BField, FrameNumber, Pmid};
 use parking_lot::Mutex;
@@ -42,7 +44,9 @@ impl Portable {
             let bearer = access(&socket, header).await;
             (Header { bearer, ..header }, beacon)
         };
-        let (header, beacon) = tokio::time::timeout(PATIENCE, find).await.expect("a bearer in time");
+        let (header, beacon) = tokio::time::timeout(PATIENCE, find)
+            .await
+            .expect("a bearer in time");
         let ear = Arc::new(Mutex::new(Ear::default()));
         tokio::spawn(live(socket, header, ear.clone()));
         Self { ear, beacon }
@@ -85,20 +89,38 @@ fn place() -> Header {
 
 async fn tune(socket: &UdpSocket) -> (Header, Beacon) {
     loop {
-        let tune = Datagram { header: place(), body: Body::Tune { seconds: 60 } };
+        let tune = Datagram {
+            header: place(),
+            body: Body::Tune { seconds: 60 },
+        };
         socket.send(&tune.to_vec()).await.unwrap();
-        let Ok(datagram) = tokio::time::timeout(Duration::from_millis(300), receive(socket)).await else { continue };
+        let Ok(datagram) = tokio::time::timeout(Duration::from_millis(300), receive(socket)).await
+        else {
+            continue;
+        };
         if let Body::Beacon(beacon) = datagram.body
             && !beacon.busy
         {
-            return (Header { rfpi: datagram.header.rfpi, ..place() }, beacon);
+            return (
+                Header {
+                    rfpi: datagram.header.rfpi,
+                    ..place()
+                },
+                beacon,
+            );
         }
     }
 }
 
 async fn access(socket: &UdpSocket, header: Header) -> u8 {
     loop {
-        let access = Datagram { header, body: Body::Access { kind: AccessKind::Access, attempt: 1 } };
+        let access = Datagram {
+            header,
+            body: Body::Access {
+                kind: AccessKind::Access,
+                attempt: 1,
+            },
+        };
         socket.send(&access.to_vec()).await.unwrap();
         let datagram = receive(socket).await;
         if datagram.body == Body::Confirm {
@@ -120,7 +142,10 @@ async fn live(socket: UdpSocket, header: Header, ear: Arc<Mutex<Ear>>) {
                     hear(&mut ear, &mut channel, &mut lapc, frame, &burst);
                     speak(&mut ear, &mut channel, frame)
                 };
-                let datagram = Datagram { header: Header { frame, ..header }, body: Body::Burst(answer) };
+                let datagram = Datagram {
+                    header: Header { frame, ..header },
+                    body: Body::Burst(answer),
+                };
                 socket.send(&datagram.to_vec()).await.unwrap();
             }
             Body::Release(reason) => ear.lock().released = Some(reason),
@@ -134,7 +159,10 @@ fn hear(ear: &mut Ear, channel: &mut CChannel, lapc: &mut Lapc, frame: FrameNumb
     ear.b_fields.extend(burst.b_field);
     let now = Instant::now();
     let heard = channel.heard(frame, burst);
-    let mut outputs: Vec<Output> = heard.segment.map(|s| lapc.segment(now, s)).unwrap_or_default();
+    let mut outputs: Vec<Output> = heard
+        .segment
+        .map(|s| lapc.segment(now, s))
+        .unwrap_or_default();
     for message in ear.to_say.drain(..) {
         outputs.extend(lapc.send(now, &message).unwrap());
     }
