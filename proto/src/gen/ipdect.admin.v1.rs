@@ -1027,6 +1027,22 @@ pub struct LyncSettings {
     #[prost(bool, tag = "2")]
     pub trusted_server: bool,
 }
+/// A former document.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct SettingsVersion {
+    /// As it was.
+    #[prost(message, optional, tag = "1")]
+    pub document: ::core::option::Option<SettingsDocument>,
+    /// Who wrote it.
+    #[prost(string, tag = "2")]
+    pub actor: ::prost::alloc::string::String,
+    /// Milliseconds since 1970.
+    #[prost(uint64, tag = "3")]
+    pub at_utc_ms: u64,
+    /// Why.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+}
 /// Names of the scopes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1611,22 +1627,6 @@ pub struct SettingsHistoryRequest {
     /// Latest ones; 0: 20.
     #[prost(uint32, tag = "2")]
     pub limit: u32,
-}
-/// A former document.
-#[derive(Clone, PartialEq, ::prost::Message)]
-pub struct SettingsVersion {
-    /// As it was.
-    #[prost(message, optional, tag = "1")]
-    pub document: ::core::option::Option<SettingsDocument>,
-    /// Who wrote it.
-    #[prost(string, tag = "2")]
-    pub actor: ::prost::alloc::string::String,
-    /// Milliseconds since 1970.
-    #[prost(uint64, tag = "3")]
-    pub at_utc_ms: u64,
-    /// Why.
-    #[prost(string, tag = "4")]
-    pub reason: ::prost::alloc::string::String,
 }
 /// Former documents, latest first.
 #[derive(Clone, PartialEq, ::prost::Message)]

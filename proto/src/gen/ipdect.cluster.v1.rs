@@ -9,7 +9,7 @@ pub struct Resource {
     #[prost(uint64, tag = "2")]
     pub revision: u64,
     /// The value.
-    #[prost(oneof = "resource::Value", tags = "3, 4, 5, 6, 7, 8, 9, 10")]
+    #[prost(oneof = "resource::Value", tags = "3, 4, 5, 6, 7, 8, 9, 10, 11")]
     pub value: ::core::option::Option<resource::Value>,
 }
 /// Nested message and enum types in `Resource`.
@@ -41,6 +41,9 @@ pub mod resource {
         /// Step of an upgrade, JSON.
         #[prost(bytes, tag = "10")]
         Journal(::prost::bytes::Bytes),
+        /// A former document.
+        #[prost(message, tag = "11")]
+        SettingsVersion(super::super::super::admin::v1::SettingsVersion),
     }
 }
 /// Which resource.
@@ -446,6 +449,8 @@ pub enum Kind {
     Audit = 7,
     /// Key: upgrade id.
     Journal = 8,
+    /// Key: scope, `/`, 20 digits of the revision; read only.
+    SettingsVersion = 9,
 }
 impl Kind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -463,6 +468,7 @@ impl Kind {
             Self::Account => "KIND_ACCOUNT",
             Self::Audit => "KIND_AUDIT",
             Self::Journal => "KIND_JOURNAL",
+            Self::SettingsVersion => "KIND_SETTINGS_VERSION",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -477,6 +483,7 @@ impl Kind {
             "KIND_ACCOUNT" => Some(Self::Account),
             "KIND_AUDIT" => Some(Self::Audit),
             "KIND_JOURNAL" => Some(Self::Journal),
+            "KIND_SETTINGS_VERSION" => Some(Self::SettingsVersion),
             _ => None,
         }
     }
