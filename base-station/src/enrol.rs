@@ -106,7 +106,7 @@ pub(crate) async fn keep_fresh(
     servers: Vec<String>,
     folder: PathBuf,
     env: Environment,
-) {
+) -> ! {
     loop {
         let now = env.clock.wall();
         let due = credentials

@@ -12,7 +12,7 @@ use ipdect_node::{Control, Ended, Environment, Running, StartError, bind_udp};
 use parking_lot::Mutex;
 use rand_core::RngCore;
 use tokio::net::UdpSocket;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::body::{CellBody, Parts, Rng};
@@ -63,85 +63,97 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
         rng: generator(&env),
         readiness,
     };
-    let program = Program {
+    let linking = Linking {
         config,
         env,
         greeting,
         standing,
         rng,
-        _lock: lock,
     };
-    tokio::spawn(program.run(parts, control, reasons));
+    tokio::spawn(run(linking, parts, lock, control, reasons));
     Ok(running)
 }
 
-/// What the task of the program holds.
-struct Program {
+/// Runs the cell and its links until drained, or until one of them fails. The lock goes last but for the word of it.
+async fn run(
+    linking: Linking,
+    parts: Parts,
+    lock: Lock,
+    mut control: Control,
+    mut reasons: watch::Receiver<Vec<String>>,
+) {
+    let stop = CancellationToken::new();
+    let (drain, drain_asked) = watch::channel(None);
+    let (links, uplink) = oneshot::channel();
+    let mut link = tokio::spawn(linking.run(links, stop.clone()));
+    let mut cell = tokio::spawn(serve(CellBody::new(parts), uplink, drain_asked));
+    let ended = loop {
+        tokio::select! {
+            done = &mut cell => break cell_ended(done),
+            done = &mut link => break Ended::Failed(done.unwrap_or_else(|error| error.to_string())),
+            Ok(()) = reasons.changed() => control.set_not_ready(reasons.borrow_and_update().clone()),
+            deadline = control.drain_asked() => {
+                let deadline = Instant::from(deadline).checked_sub(BEFORE_DEADLINE);
+                drain.send_replace(Some(deadline.unwrap_or_else(Instant::now)));
+                tokio::select! {
+                    done = &mut cell => break cell_ended(done),
+                    () = control.stop_asked() => break Ended::Cleanly,
+                }
+            }
+        }
+    };
+    stop.cancel();
+    for task in [link.abort_handle(), cell.abort_handle()] {
+        task.abort();
+        while !task.is_finished() {
+            tokio::task::yield_now().await;
+        }
+    }
+    drop(lock);
+    control.ended(ended);
+}
+
+/// Serves portables once there are links. Without a server the air is silent: a portable finds nothing that could not
+/// serve it.
+async fn serve(
+    body: CellBody,
+    uplink: oneshot::Receiver<mpsc::Receiver<uplink::Event>>,
+    mut drain_asked: watch::Receiver<Option<Instant>>,
+) -> std::io::Result<()> {
+    let uplink = tokio::select! {
+        uplink = uplink => uplink,
+        _ = drain_asked.wait_for(Option::is_some) => return Ok(()),
+    };
+    match uplink {
+        Ok(uplink) => body.run(uplink, drain_asked).await,
+        // The other task has failed and says why.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// What it takes to get to servers.
+struct Linking {
     config: Config,
     env: Environment,
     greeting: Arc<Greeting>,
     standing: Standing,
     rng: Rng,
-    _lock: Lock,
 }
 
-impl Program {
+impl Linking {
+    /// Enrols if that is still to be done, then dials servers and keeps the certificate fresh, for ever. Answers why it
+    /// cannot.
     async fn run(
-        self,
-        parts: Parts,
-        mut control: Control,
-        mut reasons: watch::Receiver<Vec<String>>,
-    ) {
-        let stop = CancellationToken::new();
-        let (drain, drain_asked) = watch::channel(None);
-        let (links, uplink) = oneshot::channel();
-        let mut link = tokio::spawn(self.link(links, stop.clone()));
-        let body = CellBody::new(parts);
-        let mut cell = tokio::spawn(async move {
-            // Without a server the air is silent: a portable finds nothing that could not serve it.
-            match uplink.await {
-                Ok(uplink) => body.run(uplink, drain_asked).await,
-                Err(_) => Ok(()),
-            }
-        });
-        let mut linked = false;
-        let ended = loop {
-            tokio::select! {
-                done = &mut cell => break cell_ended(done),
-                done = &mut link, if !linked => match done {
-                    Ok(Ok(())) => linked = true,
-                    Ok(Err(why)) => break Ended::Failed(why),
-                    Err(error) => break Ended::Failed(error.to_string()),
-                },
-                Ok(()) = reasons.changed() => control.set_not_ready(reasons.borrow_and_update().clone()),
-                deadline = control.drain_asked() => {
-                    if !linked {
-                        break Ended::Cleanly;
-                    }
-                    let deadline = Instant::from(deadline).checked_sub(BEFORE_DEADLINE);
-                    drain.send_replace(Some(deadline.unwrap_or_else(Instant::now)));
-                    tokio::select! {
-                        done = &mut cell => break cell_ended(done),
-                        () = control.stop_asked() => break Ended::Cleanly,
-                    }
-                }
-            }
-        };
-        link.abort();
-        cell.abort();
-        stop.cancel();
-        control.ended(ended);
-    }
-
-    /// Enrols if that is still to be done, then dials servers and keeps the certificate fresh.
-    async fn link(
         mut self,
-        links: oneshot::Sender<tokio::sync::mpsc::Receiver<uplink::Event>>,
+        links: oneshot::Sender<mpsc::Receiver<uplink::Event>>,
         stop: CancellationToken,
-    ) -> Result<(), String> {
+    ) -> String {
         let credentials = match &self.standing {
             Standing::Enrolled(credentials) => credentials.clone(),
-            Standing::Waiting(enrolling) => enrol::go_on(enrolling, &mut *self.rng).await?,
+            Standing::Waiting(enrolling) => match enrol::go_on(enrolling, &mut *self.rng).await {
+                Ok(credentials) => credentials,
+                Err(why) => return why,
+            },
         };
         tracing::info!(node = %credentials.identity.node_id, "base station enrolled");
         let credentials: Arc<ArcSwap<Credentials>> = Arc::new(ArcSwap::new(credentials));
@@ -151,25 +163,10 @@ impl Program {
             .iter()
             .map(ToString::to_string)
             .collect();
-        let events = uplink::start(
-            servers.clone(),
-            credentials.clone(),
-            self.greeting.clone(),
-            stop.clone(),
-        );
+        let events = uplink::start(servers.clone(), credentials.clone(), self.greeting, stop);
         // Nobody to take them means that the program is ending.
         let _ = links.send(events);
-        let folder = enrol::folder(&self.config);
-        let fresh = enrol::keep_fresh(credentials, servers, folder, self.env.clone());
-        tokio::spawn(async move {
-            // The lock on the data directory is held as long as files in it may be written.
-            let _program = self;
-            tokio::select! {
-                () = fresh => {}
-                () = stop.cancelled() => {}
-            }
-        });
-        Ok(())
+        enrol::keep_fresh(credentials, servers, enrol::folder(&self.config), self.env).await
     }
 }
 
