@@ -281,6 +281,9 @@ impl Directory {
     /// Opens a sealed key.
     #[must_use]
     pub fn open_key(&self, key: &str, sealed: &[u8]) -> Option<[u8; 16]> {
+        if sealed.is_empty() {
+            return None;
+        }
         self.sealing
             .open(key, sealed)
             .and_then(|s| s.try_into().ok())

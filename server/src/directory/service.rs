@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use ipdect_cluster::StoreError;
+use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::cluster::v1 as rows;
 use ipdect_proto::cluster::v1::Kind;
 use ipdect_proto::cluster::v1::directory_server::Directory as Contract;
@@ -64,7 +65,9 @@ impl Contract for Service {
             n => n.min(ROWS_MAX),
         };
         match kind(wanted.kind)? {
-            kind @ (Kind::Audit | Kind::Journal) => self.list_stored(kind, &wanted, limit).await,
+            kind @ (Kind::Audit | Kind::Journal | Kind::SettingsVersion) => {
+                self.list_stored(kind, &wanted, limit).await
+            }
             kind => Ok(Response::new(self.list_kept(kind, &wanted, limit))),
         }
     }
@@ -187,14 +190,7 @@ impl Service {
                 more = true;
                 break;
             }
-            let value = if kind == Kind::Audit {
-                rows::AuditRow::decode(row.value.clone())
-                    .ok()
-                    .and_then(|r| r.entry)
-                    .map(Value::Audit)
-            } else {
-                Some(Value::Journal(row.value.clone()))
-            };
+            let value = stored_value(kind, &row.value);
             resources.push(rows::Resource {
                 key,
                 revision: row.mod_revision,
@@ -207,6 +203,25 @@ impl Service {
             revision,
             more,
         }))
+    }
+}
+
+fn stored_value(kind: Kind, octets: &bytes::Bytes) -> Option<Value> {
+    match kind {
+        Kind::Audit => rows::AuditRow::decode(octets.clone())
+            .ok()?
+            .entry
+            .map(Value::Audit),
+        Kind::SettingsVersion => {
+            let row = rows::HistoryRow::decode(octets.clone()).ok()?;
+            Some(Value::SettingsVersion(admin::SettingsVersion {
+                document: row.settings.and_then(|s| s.document),
+                actor: row.actor,
+                at_utc_ms: row.at_utc_ms,
+                reason: row.reason,
+            }))
+        }
+        _ => Some(Value::Journal(octets.clone())),
     }
 }
 
