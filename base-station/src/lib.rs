@@ -18,3 +18,6 @@ pub mod wire;
 
 pub use config::Config;
 pub use program::{NAME, start};
+
+#[cfg(test)]
+pub(crate) mod tests;

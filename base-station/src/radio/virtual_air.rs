@@ -139,10 +139,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::tests::t0;
 
     #[test]
     fn frames_follow_absolute_deadlines() {
-        let start = Instant::now();
+        let start = t0();
         let mut clock = FrameClock::start(start);
         assert_eq!(clock.tick(start), None);
         let late = start + FRAME + Duration::from_millis(3);
@@ -153,7 +154,7 @@ mod tests {
 
     #[test]
     fn after_a_hold_up_five_missed_frames_are_made_good() {
-        let start = Instant::now();
+        let start = t0();
         let mut clock = FrameClock::start(start);
         // Frames 0 to 20 are due; 5 missed ones and the current one go out.
         let late = start + 21 * FRAME;

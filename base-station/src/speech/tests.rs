@@ -5,6 +5,7 @@ use rand_core::SeedableRng;
 use std::time::Duration;
 
 use super::*;
+use crate::tests::t0;
 
 const CONNECTION: ConnectionId = ConnectionId(1);
 
@@ -40,7 +41,7 @@ struct Rig {
 
 impl Rig {
     fn new(path: Path) -> Self {
-        let (mut speech, now) = (Speech::default(), Instant::now());
+        let (mut speech, now) = (Speech::default(), t0());
         speech
             .open(now, &mut ChaCha8Rng::seed_from_u64(1), CONNECTION, 3, path)
             .unwrap();

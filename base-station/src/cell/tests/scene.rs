@@ -15,6 +15,7 @@ use crate::cell::message::*;
 use crate::cell::{Action, Cell, Event, LinkId, Settings};
 use crate::radio::{self, Order as RadioOrder};
 use crate::speech::Path;
+use crate::tests::t0;
 
 pub(super) const SHARD: u16 = 331;
 pub(super) const ACTIVE: LinkId = 1;
@@ -63,7 +64,7 @@ pub(super) fn path(ssrc_in: u32) -> Path {
 impl Scene {
     /// Booted, nothing else.
     pub(super) fn booted() -> Self {
-        let now = Instant::now();
+        let now = t0();
         let settings = Settings {
             boot_id: 0xAAAA_0001_0000_0007,
             orphan_grace: Duration::from_secs(900),

@@ -3,6 +3,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_core::SeedableRng;
 
 use super::*;
+use crate::tests::t0;
 
 const RFPI: [u8; 5] = [0x11, 0x00, 0x23, 0x45, 0x2A];
 
@@ -32,7 +33,7 @@ impl Air {
         };
         Self {
             station: Station::new(place),
-            now: Instant::now(),
+            now: t0(),
             frame: 0,
             rng: ChaCha8Rng::seed_from_u64(3),
             sent: Vec::new(),
