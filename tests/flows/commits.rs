@@ -17,14 +17,16 @@ fn the_invite_waits_for_its_record() {
         "B {CallProc}",
         "M Note [Calling]",
     ]);
-    s.at("00:00.1", lets_go()).then(["P INVITE sip:4711@example.com"]);
+    s.at("00:00.1", lets_go())
+        .then(["P INVITE sip:4711@example.com"]);
 }
 
 #[test]
 fn the_acknowledgement_of_a_key_waits_for_its_effect() {
     let mut s = Scene::new();
     s.holds("OpenSession");
-    s.at("00:00", dials("4711#")).then(["B Bind", "M OpenSession [SetupTaken]"]);
+    s.at("00:00", dials("4711#"))
+        .then(["B Bind", "M OpenSession [SetupTaken]"]);
     s.at("00:00.1", lets_go()).then([
         "B NwkAck 1",
         "M OpenLeg base",
@@ -42,7 +44,8 @@ fn the_bye_waits_for_its_record_and_an_older_one_is_not_overtaken() {
     let _ = s.at("00:00", dials("4711#"));
     let _ = s.at("00:01", peer_says(180));
     s.holds("ModifyLeg");
-    s.at("00:02", peer_answers()).then(["M ModifyLeg SendRecv [Active]", "= InACall"]);
+    s.at("00:02", peer_answers())
+        .then(["M ModifyLeg SendRecv [Active]", "= InACall"]);
     s.at("00:02.1", hangs_up()).then(["= Available"]);
     s.at("00:02.2", lets_go()).then([
         "P ACK",
@@ -126,9 +129,14 @@ fn every_record_goes_to_the_store_as_well_and_rises() {
         Action::Store(Store::Record { record, .. }) => Record::decode(record).ok(),
         _ => None,
     });
-    let kept: Vec<(u32, String)> = records.map(|r| (r.sequence, format!("{:?}", r.milestone))).collect();
+    let kept: Vec<(u32, String)> = records
+        .map(|r| (r.sequence, format!("{:?}", r.milestone)))
+        .collect();
     let wanted = ["SetupTaken", "Calling", "FirstTag", "Active"];
-    assert_eq!(kept, (1..).zip(wanted.map(String::from)).collect::<Vec<_>>());
+    assert_eq!(
+        kept,
+        (1..).zip(wanted.map(String::from)).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -146,5 +154,8 @@ fn a_record_stays_below_its_limit_and_reads_back() {
     assert!(last.len() < 4096, "{} octets", last.len());
     assert_eq!(record.encode(), last);
     assert_eq!((record.cc.state, record.call.number.as_str()), (10, "4711"));
-    assert!(record.sip.is_some_and(|sip| sip.dialog.is_some()), "the dialog is in it");
+    assert!(
+        record.sip.is_some_and(|sip| sip.dialog.is_some()),
+        "the dialog is in it"
+    );
 }

@@ -38,8 +38,10 @@ fn a_release_waits_for_the_base_station() {
         "= Available",
         "! ended: hung up by the peer",
     ]);
-    s.at("00:10", base_back(true, 3)).then(["B Adopt", "B {Release reason=00}", "B CloseSpeech"]);
-    s.at("00:10", confirms_release()).then(["S RemoveRecord", "B NwkAck 2"]);
+    s.at("00:10", base_back(true, 3))
+        .then(["B Adopt", "B {Release reason=00}", "B CloseSpeech"]);
+    s.at("00:10", confirms_release())
+        .then(["S RemoveRecord", "B NwkAck 2"]);
 }
 
 #[test]
@@ -57,7 +59,8 @@ fn what_the_base_station_did_not_take_is_sent_again() {
     s.media_answers("SendNwk", Outcome::Unreachable);
     let _ = s.at("00:00", lifts());
     let _ = s.at("00:01", base_lost());
-    s.at("00:02", base_back(true, 0)).then(["B Adopt", "B {SetupAck progress=8}"]);
+    s.at("00:02", base_back(true, 0))
+        .then(["B Adopt", "B {SetupAck progress=8}"]);
 }
 
 #[test]
@@ -113,7 +116,8 @@ fn another_media_resource_takes_over_by_reinvite() {
         "M Note [Moved]",
         "P INVITE sip:peer@192.0.2.60:5060",
     ]);
-    s.at("00:05", peer_answers()).then(["M ModifyLeg SendRecv [Changed]", "P ACK"]);
+    s.at("00:05", peer_answers())
+        .then(["M ModifyLeg SendRecv [Changed]", "P ACK"]);
 }
 
 #[test]
@@ -135,7 +139,11 @@ fn an_ssrc_in_use_is_drawn_anew() {
     let mut s = Scene::new();
     s.holds("OpenSpeech");
     let _ = s.at("00:00", lifts());
-    s.at("00:01", lets_go_with(Outcome::Conflict)).then(["M AddPath 2", "B OpenSpeech", "M DropPath 1"]);
+    s.at("00:01", lets_go_with(Outcome::Conflict)).then([
+        "M AddPath 2",
+        "B OpenSpeech",
+        "M DropPath 1",
+    ]);
 }
 
 #[test]
@@ -174,7 +182,12 @@ fn inherited(s: &Scene) -> Scene {
 /// What the store knew of the handset.
 fn tells_presence() -> Happening {
     let location = Some((base("base-1"), 3));
-    Box::new(|_| vec![Event::Restored(PresenceRow { location, ..PresenceRow::default() })])
+    Box::new(|_| {
+        vec![Event::Restored(PresenceRow {
+            location,
+            ..PresenceRow::default()
+        })]
+    })
 }
 
 #[test]

@@ -13,7 +13,8 @@ fn ringing(s: &mut Scene) {
 #[test]
 fn a_call_is_answered_and_ended_by_the_peer() {
     let mut s = Scene::new();
-    s.at("00:00", peer_calls()).then(["P 100 (INVITE)", "M OpenSession [InviteTaken]", "B* Page"]);
+    s.at("00:00", peer_calls())
+        .then(["P 100 (INVITE)", "M OpenSession [InviteTaken]", "B* Page"]);
     s.at("00:01", answers_page()).then([
         "B Bind",
         "B* CancelPage",
@@ -46,7 +47,8 @@ fn a_call_is_answered_and_ended_by_the_peer() {
         "B {Release reason=00}",
         "! ended: hung up by the peer",
     ]);
-    s.at("01:06", confirms_release()).then(["S RemoveRecord", "B NwkAck 4"]);
+    s.at("01:06", confirms_release())
+        .then(["S RemoveRecord", "B NwkAck 4"]);
     s.at("01:11", clock()).then(["B ReleaseConnection"]);
 }
 
@@ -96,7 +98,8 @@ fn a_handset_that_answers_by_itself_need_not_ring() {
 fn a_second_call_finds_the_handset_busy() {
     let mut s = Scene::new();
     ringing(&mut s);
-    s.at("00:03", peer_calls()).then(["P 100 (INVITE)", "P 486 (INVITE)"]);
+    s.at("00:03", peer_calls())
+        .then(["P 100 (INVITE)", "P 486 (INVITE)"]);
 }
 
 #[test]
@@ -129,7 +132,8 @@ fn the_caller_gives_up_while_the_handset_is_paged() {
         "S RemoveRecord",
         "! ended: the caller gave up",
     ]);
-    s.at("00:02.5", answers_page()).then(["B Bind", "B {PageReject reject=22}", "B NwkAck 1"]);
+    s.at("00:02.5", answers_page())
+        .then(["B Bind", "B {PageReject reject=22}", "B NwkAck 1"]);
 }
 
 #[test]
@@ -145,7 +149,8 @@ fn the_caller_gives_up_while_it_rings() {
         "B {Release reason=00}",
         "! ended: the caller gave up",
     ]);
-    s.at("00:07", confirms_release()).then(["S RemoveRecord", "B NwkAck 3"]);
+    s.at("00:07", confirms_release())
+        .then(["S RemoveRecord", "B NwkAck 3"]);
 }
 
 #[test]
@@ -189,7 +194,8 @@ fn the_handset_does_not_answer_its_set_up() {
         "B {Release reason=0d}",
         "! ended: nobody answered",
     ]);
-    s.at("00:57", clock()).then(["B {ReleaseCom reason=0d}", "S RemoveRecord"]);
+    s.at("00:57", clock())
+        .then(["B {ReleaseCom reason=0d}", "S RemoveRecord"]);
 }
 
 #[test]
@@ -197,7 +203,11 @@ fn nobody_answers_within_the_ring_limit() {
     let mut s = Scene::new();
     ringing(&mut s);
     let provisional = s.wait(std::time::Duration::from_secs(179));
-    assert_eq!(provisional, ["P 180 (INVITE)", "P 180 (INVITE)"], "repeated each minute, RFC 3261 section 13.3.1.1");
+    assert_eq!(
+        provisional,
+        ["P 180 (INVITE)", "P 180 (INVITE)"],
+        "repeated each minute, RFC 3261 section 13.3.1.1"
+    );
     s.at("03:02", clock()).then([
         "! missed sip:1002@example.com 'Bob'",
         "M CloseSession [Ending]",
@@ -225,7 +235,8 @@ fn no_media_resource_has_room() {
 fn a_repeated_invite_rings_once() {
     let mut s = Scene::new();
     ringing(&mut s);
-    s.at("00:03", peer_repeats_invite()).then(["P 180 (INVITE)"]);
+    s.at("00:03", peer_repeats_invite())
+        .then(["P 180 (INVITE)"]);
 }
 
 #[test]
@@ -243,7 +254,11 @@ fn without_ack_the_call_ends_after_32_s() {
     ringing(&mut s);
     let _ = s.at("00:05", takes_call());
     let lines = s.wait(std::time::Duration::from_secs(33));
-    let last: Vec<&str> = lines.iter().map(String::as_str).filter(|line| *line != "P 200 (INVITE)").collect();
+    let last: Vec<&str> = lines
+        .iter()
+        .map(String::as_str)
+        .filter(|line| *line != "P 200 (INVITE)")
+        .collect();
     let ended = [
         "M CloseSession [Ending]",
         "= Available",
@@ -307,7 +322,10 @@ fn a_caller_with_an_address_over_64_letters_shows_only_24_of_the_name() {
     if let Some(ipdect_handset::Event::Sip { message, .. }) = call.first() {
         let text = String::from_utf8_lossy(message.bytes()).into_owned();
         let name = "Maximilian Alexander von Hohenfels";
-        call = vec![Scene::sip(text.replace("\"Bob\" <sip:1002@example.com>", &format!("\"{name}\" <{long}>")))];
+        call = vec![Scene::sip(text.replace(
+            "\"Bob\" <sip:1002@example.com>",
+            &format!("\"{name}\" <{long}>"),
+        ))];
     }
     let _ = s.at("00:00", Box::new(move |_| call));
     s.at("00:01", answers_page()).then([
@@ -329,7 +347,10 @@ fn a_caller_with_an_address_over_64_letters_shows_only_24_of_the_name() {
 #[test]
 fn the_ringer_follows_alert_info() {
     let mut s = Scene::new();
-    let _ = s.at("00:00", peer_calls_with("Alert-Info: <http://127.0.0.1/Bellcore-dr3>\r\n"));
+    let _ = s.at(
+        "00:00",
+        peer_calls_with("Alert-Info: <http://127.0.0.1/Bellcore-dr3>\r\n"),
+    );
     s.at("00:01", answers_page()).then([
         "B Bind",
         "B* CancelPage",
@@ -342,5 +363,6 @@ fn the_ringer_follows_alert_info() {
 fn an_offer_with_nothing_we_have_is_refused_at_once() {
     let mut s = Scene::new();
     let video = "v=0\r\no=- 1 1 IN IP4 192.0.2.60\r\ns=-\r\nc=IN IP4 192.0.2.60\r\nt=0 0\r\nm=audio 30000 RTP/AVP 9\r\n";
-    s.at("00:00", Box::new(move |s| vec![s.invite("", Some(video))])).then(["P 100 (INVITE)", "P 488 (INVITE)"]);
+    s.at("00:00", Box::new(move |s| vec![s.invite("", Some(video))]))
+        .then(["P 100 (INVITE)", "P 488 (INVITE)"]);
 }

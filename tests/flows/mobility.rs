@@ -3,6 +3,7 @@
 use ipdect_dect::nwk::ie::{ModelIdentifier, TerminalCapability};
 use ipdect_dect::nwk::mm::{PortableSubscription, PortableSubscriptionAction};
 use ipdect_handset::{Event, Outcome, Profile, Registration};
+use ipdect_sip::transaction::{Flow, Transport};
 use ipdect_tests::kit::handset::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -21,7 +22,16 @@ fn subscribes(s: &mut Scene, code: &str) -> Vec<String> {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     let code = code.parse().expect("digits");
     let terminal = TerminalCapability::gap(false, 2, 16);
-    let (mut portable, request) = PortableSubscription::start(now, ipei(), code, terminal, ModelIdentifier { emc: 0xFFFF, model: 1 });
+    let (mut portable, request) = PortableSubscription::start(
+        now,
+        ipei(),
+        code,
+        terminal,
+        ModelIdentifier {
+            emc: 0xFFFF,
+            model: 1,
+        },
+    );
     let mut lines = s.at("00:00", sends(request)).lines();
     let mut read = 0;
     while let Some(message) = s.shown.get(read).cloned() {
@@ -38,7 +48,14 @@ fn subscribes(s: &mut Scene, code: &str) -> Vec<String> {
 /// What is said to a handset that may not even try.
 fn refused(why: &str) -> Vec<String> {
     let told = format!("! subscription of 65535 0000001 3 rejected, code right None: {why}");
-    ["B Bind", "B {AccessRightsReject reject=05}", &told, "B NwkAck 1"].map(String::from).to_vec()
+    [
+        "B Bind",
+        "B {AccessRightsReject reject=05}",
+        &told,
+        "B NwkAck 1",
+    ]
+    .map(String::from)
+    .to_vec()
 }
 
 #[test]
@@ -110,7 +127,10 @@ fn an_unknown_handset_is_listed_and_refused() {
 fn subscription_that_is_not_open_is_refused() {
     let mut s = Scene::unknown(stranger());
     let _ = s.run(Event::SubscriptionOpen(false));
-    assert_eq!(subscribes(&mut s, CODE), refused("subscription is not open"));
+    assert_eq!(
+        subscribes(&mut s, CODE),
+        refused("subscription is not open")
+    );
 }
 
 #[test]
@@ -118,10 +138,19 @@ fn a_handset_that_proves_itself_is_located_and_registered() {
     let mut profile = profile();
     profile.handset.tpui = None;
     let mut s = Scene::unknown(profile);
-    s.at("00:00", locates()).then(["B Bind", "S ClaimTpui", "B NwkAck 1", "S Handset", "B {AuthRequest}"]);
-    s.at("00:01", proves_itself()).then(["B {LocateAccept}", "B NwkAck 2"]);
-    s.at("00:02", takes_identity()).then(["S Presence", "P REGISTER", "B NwkAck 3"]);
-    s.at("00:02", peer_answers_to("REGISTER", 200)).then(["! registered sip:1001@example.com", "S Presence"]);
+    s.at("00:00", locates()).then([
+        "B Bind",
+        "S ClaimTpui",
+        "B NwkAck 1",
+        "S Handset",
+        "B {AuthRequest}",
+    ]);
+    s.at("00:01", proves_itself())
+        .then(["B {LocateAccept}", "B NwkAck 2"]);
+    s.at("00:02", takes_identity())
+        .then(["S Presence", "P REGISTER", "B NwkAck 3"]);
+    s.at("00:02", peer_answers_to("REGISTER", 200))
+        .then(["! registered sip:1001@example.com", "S Presence"]);
     s.at("00:07", clock()).then(["B ReleaseConnection"]);
 }
 
@@ -131,14 +160,20 @@ fn a_temporary_identity_that_is_taken_is_drawn_anew() {
     profile.handset.tpui = None;
     let mut s = Scene::unknown(profile);
     s.holds("ClaimTpui");
-    s.at("00:00", locates()).then(["B Bind", "S ClaimTpui", "B NwkAck 1"]);
-    s.at("00:01", lets_go_with(Outcome::Conflict)).then(["S ClaimTpui", "S Handset", "B {AuthRequest}"]);
+    s.at("00:00", locates())
+        .then(["B Bind", "S ClaimTpui", "B NwkAck 1"]);
+    s.at("00:01", lets_go_with(Outcome::Conflict)).then([
+        "S ClaimTpui",
+        "S Handset",
+        "B {AuthRequest}",
+    ]);
 }
 
 #[test]
 fn a_handset_with_another_key_is_not_located() {
     let mut s = Scene::unknown(profile());
-    s.at("00:00", locates()).then(["B Bind", "B {AuthRequest}", "B NwkAck 1"]);
+    s.at("00:00", locates())
+        .then(["B Bind", "B {AuthRequest}", "B NwkAck 1"]);
     s.at("00:01", authenticates([9; 16])).then([
         "B {LocateReject reject=10}",
         "! location failed: authentication failed",
@@ -152,7 +187,10 @@ fn a_handset_that_does_not_answer_the_authentication_is_asked_once_more() {
     let mut s = Scene::unknown(profile());
     let _ = s.at("00:00", locates());
     s.at("00:10", clock()).then(["B {AuthRequest}"]);
-    s.at("00:20", clock()).then(["B {LocateReject reject=70}", "! location failed: timer expiry"]);
+    s.at("00:20", clock()).then([
+        "B {LocateReject reject=70}",
+        "! location failed: timer expiry",
+    ]);
 }
 
 #[test]
@@ -161,10 +199,15 @@ fn a_registration_that_fails_is_told_and_tried_again() {
     let _ = s.at("00:00", locates());
     let _ = s.at("00:01", proves_itself());
     let _ = s.at("00:01", takes_identity());
-    s.at("00:01", peer_answers_to("REGISTER", 403)).then([
-        "! not registered (Some(403)): the registrar forbids this user to register",
-    ]);
-    assert!(matches!(s.state.status().registration, Registration::Failed { status: Some(403), .. }));
+    s.at("00:01", peer_answers_to("REGISTER", 403))
+        .then(["! not registered (Some(403)): the registrar forbids this user to register"]);
+    assert!(matches!(
+        s.state.status().registration,
+        Registration::Failed {
+            status: Some(403),
+            ..
+        }
+    ));
     let mut waited = 0;
     while s.wait(std::time::Duration::from_secs(1)) != ["P REGISTER"] {
         waited += 1;
@@ -184,17 +227,21 @@ fn a_challenge_is_answered_with_the_users_password() {
     let _ = s.at("00:00", locates());
     let _ = s.at("00:01", proves_itself());
     let _ = s.at("00:01", takes_identity());
-    s.at("00:01", peer_answers_to("REGISTER", 401)).then(["P REGISTER"]);
+    s.at("00:01", peer_answers_to("REGISTER", 401))
+        .then(["P REGISTER"]);
     assert!(s.request("REGISTER").header("Authorization").is_some());
-    s.at("00:01", peer_answers_to("REGISTER", 200)).then(["! registered sip:1001@example.com", "S Presence"]);
+    s.at("00:01", peer_answers_to("REGISTER", 200))
+        .then(["! registered sip:1001@example.com", "S Presence"]);
 }
 
 #[test]
 fn a_handset_switched_off_is_registered_no_longer() {
     let mut s = Scene::new();
-    s.at("00:00", switches_off()).then(["B Bind", "S Presence", "P REGISTER", "B NwkAck 1"]);
+    s.at("00:00", switches_off())
+        .then(["B Bind", "S Presence", "P REGISTER", "B NwkAck 1"]);
     s.at("00:00", peer_answers_to("REGISTER", 200)).then([]);
-    s.at("00:01", peer_calls()).then(["P 100 (INVITE)", "P 480 (INVITE)"]);
+    s.at("00:01", peer_calls())
+        .then(["P 100 (INVITE)", "P 480 (INVITE)"]);
 }
 
 #[test]
@@ -218,7 +265,8 @@ fn a_handset_switched_off_in_a_call_ends_it() {
 #[test]
 fn octets_that_are_no_message_are_acknowledged_and_counted() {
     let mut s = Scene::new();
-    s.at("00:00", mumbles(&[0x03])).then(["B Bind", "! unreadable NWK message", "B NwkAck 1"]);
+    s.at("00:00", mumbles(&[0x03]))
+        .then(["B Bind", "! unreadable NWK message", "B NwkAck 1"]);
 }
 
 #[test]
@@ -235,4 +283,33 @@ fn a_drain_ends_call_and_registration() {
         "! ended: the server shuts down",
         "P REGISTER",
     ]);
+}
+
+#[test]
+fn what_was_registered_over_a_connection_that_broke_is_registered_anew() {
+    let mut s = Scene::unknown(profile());
+    let _ = s.at("00:00", locates());
+    let _ = s.at("00:01", proves_itself());
+    let _ = s.at("00:01", takes_identity());
+    let flow = Flow {
+        transport: Transport::Tcp,
+        connection: 7,
+        ..Scene::flow()
+    };
+    let Event::Sip { message, trace, .. } = s.response_to("REGISTER", 200, "OK", None) else {
+        panic!("a message")
+    };
+    let _ = s.run(Event::Sip {
+        message,
+        flow,
+        trace,
+    });
+    let other = Flow {
+        connection: 8,
+        ..flow
+    };
+    s.at("00:02", Box::new(move |_| vec![Event::FlowLost(other)]))
+        .then([]);
+    s.at("00:03", Box::new(move |_| vec![Event::FlowLost(flow)]))
+        .then(["P REGISTER"]);
 }

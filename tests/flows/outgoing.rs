@@ -15,7 +15,8 @@ fn a_call_dialled_digit_by_digit_is_answered_and_ended_by_the_handset() {
         "M PlayTone Dial",
         "B {SetupAck progress=8}",
     ]);
-    s.at("00:01", presses("4")).then(["M StopTone", "B NwkAck 2"]);
+    s.at("00:01", presses("4"))
+        .then(["M StopTone", "B NwkAck 2"]);
     s.at("00:02", presses("711#")).then([
         "M OpenLeg sip",
         "B NwkAck 3",
@@ -23,7 +24,11 @@ fn a_call_dialled_digit_by_digit_is_answered_and_ended_by_the_handset() {
         "M Note [Calling]",
         "P INVITE sip:4711@example.com",
     ]);
-    s.at("00:03", peer_says(180)).then(["M Note [FirstTag]", "M PlayTone RingBack", "B {Alerting progress=8}"]);
+    s.at("00:03", peer_says(180)).then([
+        "M Note [FirstTag]",
+        "M PlayTone RingBack",
+        "B {Alerting progress=8}",
+    ]);
     s.at("00:07", peer_answers()).then([
         "M ModifyLeg SendRecv [Active]",
         "= InACall",
@@ -78,7 +83,8 @@ fn a_number_typed_before_goes_off_hook_needs_no_dial_tone() {
         "B {Release reason=00}",
         "! ended: hung up by the peer",
     ]);
-    s.at("00:11", confirms_release()).then(["S RemoveRecord", "B NwkAck 2"]);
+    s.at("00:11", confirms_release())
+        .then(["S RemoveRecord", "B NwkAck 2"]);
 }
 
 #[test]
@@ -92,7 +98,12 @@ fn early_media_take_the_place_of_the_ring_back_tone() {
         "B {Alerting progress=8}",
     ]);
     s.at("00:02", peer_says(180)).then([]);
-    s.at("00:03", peer_says(200)).then(["M ModifyLeg SendRecv [Active]", "= InACall", "P ACK", "B {Connect}"]);
+    s.at("00:03", peer_says(200)).then([
+        "M ModifyLeg SendRecv [Active]",
+        "= InACall",
+        "P ACK",
+        "B {Connect}",
+    ]);
 }
 
 #[test]
@@ -106,14 +117,16 @@ fn nothing_dialled_ends_the_call_after_cc_01() {
         "B {Release reason=0d 'No number'}",
         "! ended: nothing was dialled",
     ]);
-    s.at("00:21", confirms_release()).then(["S RemoveRecord", "B NwkAck 2"]);
+    s.at("00:21", confirms_release())
+        .then(["S RemoveRecord", "B NwkAck 2"]);
 }
 
 #[test]
 fn a_busy_peer_is_heard_for_20_s() {
     let mut s = Scene::new();
     let _ = s.at("00:00", dials("4711#"));
-    s.at("00:01", peer_says(486)).then(["P ACK", "M PlayTone Busy", "B {Info progress=8 'Busy'}"]);
+    s.at("00:01", peer_says(486))
+        .then(["P ACK", "M PlayTone Busy", "B {Info progress=8 'Busy'}"]);
     s.at("00:21", clock()).then([
         "M CloseSession [Ending]",
         "= Available",
@@ -121,7 +134,8 @@ fn a_busy_peer_is_heard_for_20_s() {
         "B {Release reason=14}",
         "! ended: refused: 486 Phrase",
     ]);
-    s.at("00:22", confirms_release()).then(["S RemoveRecord", "B NwkAck 2"]);
+    s.at("00:22", confirms_release())
+        .then(["S RemoveRecord", "B NwkAck 2"]);
 }
 
 #[test]
@@ -202,7 +216,11 @@ fn no_proxy_answers_at_all() {
     let repeated = s.wait(std::time::Duration::from_secs(5));
     let invite = "P INVITE sip:4711@example.com";
     let failed = ["M PlayTone Congestion", "B {Info progress=8 'No answer'}"];
-    assert_eq!(repeated, [[invite; 3].as_slice(), &failed].concat(), "4 s, the client transaction timeout");
+    assert_eq!(
+        repeated,
+        [[invite; 3].as_slice(), &failed].concat(),
+        "4 s, the client transaction timeout"
+    );
 }
 
 #[test]
@@ -313,7 +331,10 @@ fn the_base_station_has_no_room_for_speech() {
 fn the_dial_plan_ends_dialling_at_once() {
     let mut p = profile();
     let mut settings = settings();
-    settings.call.dial_plan = vec![ipdect_handset::DialRule { prefix: "4".into(), more: 3 }];
+    settings.call.dial_plan = vec![ipdect_handset::DialRule {
+        prefix: "4".into(),
+        more: 3,
+    }];
     p.settings = std::sync::Arc::new(settings);
     let mut s = Scene::of(p);
     s.at("00:00", dials("4711")).then([
@@ -334,6 +355,7 @@ fn a_handset_that_never_subscribed_gets_no_call() {
     let mut p = profile();
     p.handset.uak = None;
     let mut s = Scene::unknown(p);
-    s.at("00:00", dials("4711#")).then(["B Bind", "B {ReleaseCom reason=0a}", "B NwkAck 1"]);
+    s.at("00:00", dials("4711#"))
+        .then(["B Bind", "B {ReleaseCom reason=0a}", "B NwkAck 1"]);
     s.at("00:05", clock()).then(["B ReleaseConnection"]);
 }

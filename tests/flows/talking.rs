@@ -1,5 +1,6 @@
 //! Calls that stand: keys, hold, both hanging up, the handset lost and found.
 
+use ipdect_handset::{Action, Phase};
 use ipdect_tests::kit::handset::*;
 
 /// Brings a call to 4711 up to speech at 00:02.
@@ -13,8 +14,13 @@ fn talks(s: &mut Scene) {
 fn keys_become_events_once() {
     let mut s = Scene::new();
     talks(&mut s);
-    s.at("00:03", presses("12#")).then(["M SendDtmf 12# of 2", "B NwkAck 2"]);
-    s.at("00:04", repeats(|s| presses("5")(s))).then(["M SendDtmf 5 of 3", "B NwkAck 3", "B NwkAck 3"]);
+    s.at("00:03", presses("12#"))
+        .then(["M SendDtmf 12# of 2", "B NwkAck 2"]);
+    s.at("00:04", repeats(|s| presses("5")(s))).then([
+        "M SendDtmf 5 of 3",
+        "B NwkAck 3",
+        "B NwkAck 3",
+    ]);
 }
 
 #[test]
@@ -26,7 +32,8 @@ fn the_peer_holds_and_resumes() {
         "P 200 (INVITE)",
         "B {Info '4711            On hold'}",
     ]);
-    s.at("00:05", peer_acks_change()).then(["M Note [Acknowledged]"]);
+    s.at("00:05", peer_acks_change())
+        .then(["M Note [Acknowledged]"]);
     s.at("00:10", peer_reinvites(3, "sendrecv")).then([
         "M ModifyLeg SendRecv [Changed]",
         "P 200 (INVITE)",
@@ -38,7 +45,8 @@ fn the_peer_holds_and_resumes() {
 fn a_refresh_with_the_same_media_changes_nothing() {
     let mut s = Scene::new();
     talks(&mut s);
-    s.at("00:05", peer_reinvites(1, "sendrecv")).then(["P 200 (INVITE)"]);
+    s.at("00:05", peer_reinvites(1, "sendrecv"))
+        .then(["P 200 (INVITE)"]);
 }
 
 #[test]
@@ -53,7 +61,8 @@ fn both_hang_up_at_once() {
         "B {Release reason=00}",
         "! ended: hung up by the peer",
     ]);
-    s.at("00:05", hangs_up()).then(["S RemoveRecord", "B NwkAck 2"]);
+    s.at("00:05", hangs_up())
+        .then(["S RemoveRecord", "B NwkAck 2"]);
 }
 
 #[test]
@@ -70,7 +79,8 @@ fn a_handset_that_confirms_no_release_is_let_go_after_cc_02() {
     let mut s = Scene::new();
     talks(&mut s);
     let _ = s.at("00:04", peer_hangs_up());
-    s.at("00:40", clock()).then(["B {ReleaseCom reason=0d}", "S RemoveRecord"]);
+    s.at("00:40", clock())
+        .then(["B {ReleaseCom reason=0d}", "S RemoveRecord"]);
     s.at("00:45", clock()).then(["B ReleaseConnection"]);
 }
 
@@ -114,7 +124,10 @@ fn a_handset_that_does_not_come_back_loses_its_call_after_30_s() {
     talks(&mut s);
     let _ = s.at("00:10", radio_breaks());
     let pages = s.wait(std::time::Duration::from_secs(29));
-    assert_eq!(pages, ["B* Page", "B* Page", "B* Page", "B* Page", "B* CancelPage"]);
+    assert_eq!(
+        pages,
+        ["B* Page", "B* Page", "B* Page", "B* Page", "B* CancelPage"]
+    );
     s.at("00:40", clock()).then([
         "M CloseSession [Ending]",
         "= Available",
@@ -141,6 +154,68 @@ fn radio_lost_while_it_rings_refuses_the_call() {
 #[test]
 fn a_message_of_no_call_is_completed_with_unknown_transaction() {
     let mut s = Scene::new();
-    s.at("00:00", presses("1")).then(["B Bind", "B NwkAck 1", "B {ReleaseCom reason=02}"]);
+    s.at("00:00", presses("1"))
+        .then(["B Bind", "B NwkAck 1", "B {ReleaseCom reason=02}"]);
     s.at("00:05", clock()).then(["B ReleaseConnection"]);
+}
+
+#[test]
+fn the_display_is_written_once_a_second_at_most() {
+    let mut s = Scene::new();
+    talks(&mut s);
+    let _ = s.at("00:05", peer_reinvites(2, "sendonly"));
+    let _ = s.at("00:05", peer_acks_change());
+    s.at("00:05.2", peer_reinvites(3, "sendrecv"))
+        .then(["M ModifyLeg SendRecv [Changed]", "P 200 (INVITE)"]);
+    s.at("00:05.2", peer_acks_change())
+        .then(["M Note [Acknowledged]"]);
+    s.at("00:06", clock()).then(["B {Info '4711'}"]);
+}
+
+#[test]
+fn the_ladder_shows_each_message_and_order_but_no_key() {
+    let mut s = Scene::new();
+    let _ = s.at("00:00", dials("4711#"));
+    let entries = s.actions.iter().filter_map(|action| match action {
+        Action::Ladder(entry) => Some(entry),
+        _ => None,
+    });
+    let entries: Vec<_> = entries.collect();
+    let lines: Vec<String> = entries
+        .iter()
+        .map(|e| format!("{:?} {:?} {}", e.layer, e.way, e.summary))
+        .collect();
+    let wanted = [
+        "Nwk In {CC-SETUP}",
+        "Media Out OpenSession",
+        "Media In SessionOpened media-1",
+        "Media Out OpenLeg Base",
+        "Media In LegOpened 1 192.0.2.40:24576",
+        "Media Out OpenLeg Sip",
+        "Media In LegOpened 2 192.0.2.40:16384",
+        "Nwk Out {CC-CALL-PROC}",
+        "Media Out Note",
+        "Sip Out INVITE",
+        "Sip In 100 Trying (INVITE)",
+    ];
+    assert_eq!(lines, wanted);
+    let invite = &entries[9].raw;
+    assert!(
+        invite.contains("a=crypto:1") && invite.contains("inline:(redacted)"),
+        "{invite}"
+    );
+    assert!(!format!("{:?}", s.actions).contains("inline:WV"));
+}
+
+#[test]
+fn live_views_see_the_call() {
+    let mut s = Scene::new();
+    let _ = s.at("00:00", dials("4711#"));
+    let _ = s.at("00:02", peer_answers_secured());
+    let view = s.state.status().call.clone().expect("there is a call");
+    assert_eq!(
+        (view.party.as_str(), view.phase, view.codec.as_deref()),
+        ("4711", Phase::InCall, Some("PCMA"))
+    );
+    assert_eq!((view.session, view.sip_srtp), (Some(s.session()), true));
 }

@@ -52,6 +52,8 @@ pub(crate) struct Call {
     pub(crate) sip_srtp: bool,
     /// The peer holds the call.
     pub(crate) held: bool,
+    /// When the display was last written, and when it may be written again if it is out of date.
+    pub(crate) written: (Option<Instant>, Option<Instant>),
     /// The handset lost radio contact: look for it from, give up at.
     pub(crate) missing: Option<Missing>,
     pub(crate) trace: Trace,
@@ -196,6 +198,7 @@ impl Call {
             codec: None,
             sip_srtp: false,
             held: false,
+            written: (None, None),
             missing: None,
             trace: Trace::default(),
         }
@@ -204,7 +207,8 @@ impl Call {
     /// The earliest of its timers.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
         let missing = self.missing.map(|m| m.page_at.unwrap_or(m.until));
-        self.phase.until().into_iter().chain(missing).min()
+        let times = [self.phase.until(), missing, self.written.1];
+        times.into_iter().flatten().min()
     }
 
     /// The other party as people are shown it.

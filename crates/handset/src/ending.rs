@@ -84,6 +84,7 @@ impl State {
     fn release_pending(&mut self, t: &mut Turn<'_>) {
         match self.call.as_mut() {
             Some(call) if call.link.is_some() => {
+                (call.missing, call.written.1) = (None, None);
                 call.phase = Phase::Releasing {
                     until: t.now + CC_02,
                 }

@@ -47,7 +47,7 @@ impl State {
         call.party = party(from, name);
         call.alert = ring_pattern(alert_info);
         call.sdp.remote = offer;
-        self.call = Some(call);
+        self.call = Some(Box::new(call));
         self.open_session(t, Milestone::InviteTaken);
     }
 

@@ -227,3 +227,74 @@ impl Connection {
         self.untaken.iter().map(order).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Trace;
+    use crate::tests::t0;
+
+    fn up(seq: u64) -> NwkUp {
+        let link = Link {
+            base: BaseId("b".into()),
+            connection: 1,
+        };
+        let speech = SocketAddr::from(([127, 0, 0, 1], 24592));
+        NwkUp {
+            link,
+            rpn: 0,
+            speech,
+            seq,
+            pdu: Bytes::new(),
+            trace: Trace::default(),
+        }
+    }
+
+    #[test]
+    fn a_message_is_new_once() {
+        let mut links = Links::default();
+        let arrivals = [1, 1, 2, 1, 3].map(|seq| links.arrived(&up(seq)));
+        use Arrival::{Again, First, Next};
+        assert_eq!(arrivals, [First, Again, Next, Again, Next]);
+    }
+
+    #[test]
+    fn what_was_not_taken_is_sent_again_under_its_old_number() {
+        let mut links = Links::default();
+        links.arrived(&up(1));
+        let link = up(1).link;
+        links.lost(&link.base);
+        assert_eq!(links.send(Tag(1), &link, Bytes::from_static(b"a")), None);
+        assert_eq!(links.send(Tag(2), &link, Bytes::from_static(b"b")), None);
+        let held = Held {
+            connection: 1,
+            speech: false,
+            last_up_seq: 1,
+            last_down_seq: 1,
+            unacked: Vec::new(),
+        };
+        let (gone, again) = links.back(&link.base, true, std::slice::from_ref(&held));
+        let b = Radio::SendNwk {
+            tag: Tag(2),
+            link: link.clone(),
+            seq: 2,
+            pdu: Bytes::from_static(b"b"),
+        };
+        assert_eq!((gone, again), (vec![], vec![b]));
+        assert_eq!(links.back(&link.base, false, &[held]).0, [link]);
+    }
+
+    #[test]
+    fn an_unused_connection_is_overdue_after_lce_02() {
+        let (mut links, now) = (Links::default(), t0());
+        links.arrived(&up(1));
+        links.settle(now, |_| false);
+        assert_eq!(
+            (links.overdue(now), links.next_deadline()),
+            (vec![], Some(now + LCE_02))
+        );
+        assert_eq!(links.overdue(now + LCE_02), [up(1).link]);
+        links.settle(now, |_| true);
+        assert_eq!(links.next_deadline(), None);
+    }
+}

@@ -47,7 +47,7 @@ impl State {
         call.link = Some(link.clone());
         call.transaction = ours;
         call.trace = trace;
-        self.call = Some(call);
+        self.call = Some(Box::new(call));
         self.open_session(t, Milestone::SetupTaken);
         self.keys(t, &message.keypad(), message.sending_complete());
     }

@@ -95,7 +95,7 @@ mod tests {
         assert_eq!(
             steps,
             [
-                (0 * minute, Presence::Available),
+                (Duration::ZERO, Presence::Available),
                 (5 * minute, Presence::Inactive),
                 (10 * minute, Presence::Away)
             ]

@@ -261,3 +261,40 @@ pub fn fuzz_record(octets: &[u8]) {
         assert!(matches!(again, Ok(same) if same == record) || record.encode().len() > LONGEST);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_says_why() {
+        let read = |octets: &[u8]| Record::decode(octets).map_err(|error| error.to_string());
+        let long = vec![b' '; LONGEST + 1];
+        assert_eq!(
+            read(&long),
+            Err("record of 8193 octets, at most 8192 are possible".into())
+        );
+        let newer = br#"{"format":9,"lowest":7}"#;
+        assert_eq!(
+            read(newer),
+            Err("record needs a reader of format 7, this one knows 1".into())
+        );
+        assert!(
+            read(b"{}").is_err_and(|why| why.starts_with("not a record: missing field `lowest`"))
+        );
+        assert!(read(br#"{"format":1,"lowest":1}"#).is_err());
+    }
+
+    #[test]
+    fn reading_never_panics() {
+        let corpus: [&[u8]; 6] = [
+            b"",
+            b"{",
+            b"null",
+            b"[1,2]",
+            br#"{"lowest":-1}"#,
+            br#"{"lowest":1e99}"#,
+        ];
+        corpus.into_iter().for_each(fuzz_record);
+    }
+}

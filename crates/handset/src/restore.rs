@@ -29,7 +29,7 @@ impl State {
     #[must_use]
     pub fn restore(profile: Profile, record: Record) -> State {
         let mut state = State::new(profile);
-        state.inherited = Some(record);
+        state.inherited = Some(Box::new(record));
         state
     }
 
@@ -44,7 +44,7 @@ impl State {
         }
         self.row = row;
         if let Some(record) = self.inherited.take() {
-            self.inherit(t, record);
+            self.inherit(t, *record);
         }
         if self.location != Location::Detached {
             self.register(t);
@@ -72,7 +72,7 @@ impl State {
                     .map(|()| number)
             });
         call.sip = known;
-        self.call = Some(call);
+        self.call = Some(Box::new(call));
         match known {
             Some(number) if active => {
                 self.usage.begins();

@@ -2,7 +2,7 @@
 
 use ipdect_sip::message::{Host, Uri};
 use ipdect_sip::registration::Failure;
-use ipdect_sip::transaction::Transport;
+use ipdect_sip::transaction::{Flow, Transport};
 use ipdect_sip::user_agent::{Config, Event, Extra, Output, UserAgent};
 
 use crate::action::Action;
@@ -83,7 +83,7 @@ impl State {
 
     fn sip_event(&mut self, t: &mut Turn<'_>, event: Event) {
         match event {
-            Event::Registered { contact, .. } => self.registered(contact),
+            Event::Registered { contact, .. } => self.registered(t, contact),
             Event::RegistrationFailed { why, .. } => self.registration_failed(&why),
             Event::Unregistered => self.registration = Registration::None,
             Event::Incoming {
@@ -128,7 +128,8 @@ impl State {
         }
     }
 
-    fn registered(&mut self, contact: Uri) {
+    fn registered(&mut self, t: &Turn<'_>, contact: Uri) {
+        self.registered_over = t.flow;
         let contact = contact.to_string();
         if self.registration != Registration::Registered {
             self.registration = Registration::Registered;
@@ -138,6 +139,15 @@ impl State {
         if self.row.contact.as_ref() != Some(&contact) {
             self.row.contact = Some(contact);
             self.save_presence();
+        }
+    }
+
+    /// A connection broke: what was registered over it is registered anew, over another (RFC 5626 section 4.2).
+    pub(crate) fn flow_lost(&mut self, t: &mut Turn<'_>, flow: Flow) {
+        if flow.transport.is_reliable()
+            && self.registered_over.take_if(|over| *over == flow).is_some()
+        {
+            self.register(t);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::{Instant, SystemTime};
 use bytes::Bytes;
 use ipdect_dect::identity::{Ipei, Ipui, Tpui};
 use ipdect_dect::nwk::lce::Paging;
+use ipdect_sip::transaction::Flow;
 use ipdect_sip::user_agent::UserAgent;
 use rand_core::RngCore;
 
@@ -38,14 +39,16 @@ pub struct State {
     pub(crate) ua: Option<UserAgent>,
     /// Calls placed so far: numbers them within the user agent.
     pub(crate) placed: u32,
-    pub(crate) call: Option<Call>,
+    pub(crate) call: Option<Box<Call>>,
     pub(crate) usage: Use,
     pub(crate) row: PresenceRow,
     pub(crate) location: Location,
     pub(crate) registration: Registration,
+    /// Connection on which the registrar granted the registration.
+    pub(crate) registered_over: Option<Flow>,
     pub(crate) display: Vec<String>,
     /// A record of the last owner whose call cannot go on.
-    pub(crate) inherited: Option<Record>,
+    pub(crate) inherited: Option<Box<Record>>,
     shown: Status,
     fenced: bool,
 }
@@ -72,6 +75,7 @@ impl State {
             row: PresenceRow::default(),
             location: Location::default(),
             registration: Registration::default(),
+            registered_over: None,
             display: Vec::new(),
             inherited: None,
             shown: Status::default(),
@@ -94,6 +98,7 @@ impl State {
             now,
             wall,
             rng,
+            flow: None,
             unacked: None,
             cause: None,
         };
@@ -158,12 +163,13 @@ impl State {
             Event::SessionClosed { session, .. } => self.session_closed(t, session),
             Event::DtmfReceived { .. } | Event::LegStats { .. } => {}
             Event::Sip { message, flow, .. } => {
-                self.with_ua(t, |ua, t| ua.receive(t.now, t.rng, *message, flow))
+                t.flow = Some(flow);
+                self.with_ua(t, |ua, t| ua.receive(t.now, t.rng, *message, flow));
             }
             Event::SipFailed { transaction } => {
                 self.with_ua(t, |ua, t| ua.transport_failed(t.now, t.rng, &transaction));
             }
-            Event::FlowLost(_) => {}
+            Event::FlowLost(flow) => self.flow_lost(t, flow),
             Event::TrunkHealth(health) => {
                 self.with_ua(t, |ua, t| ua.trunk_health(t.now, t.rng, health))
             }
@@ -239,7 +245,7 @@ impl State {
             self.outbox.next_deadline(),
             self.paging.next_deadline(),
             self.mobility.next_deadline(),
-            self.call.as_ref().and_then(Call::next_deadline),
+            self.call.as_ref().and_then(|call| call.next_deadline()),
             self.links.next_deadline(),
             self.ua.as_ref().and_then(UserAgent::next_deadline),
             self.usage.next_deadline(presence),
@@ -274,7 +280,7 @@ impl State {
             location: self.location.clone(),
             registration: self.registration.clone(),
             presence: self.usage.presence(now, &self.profile.settings.presence),
-            call: self.call.as_ref().map(Call::view),
+            call: self.call.as_ref().map(|call| call.view()),
             display: self.display.clone(),
         };
         let changed = status != self.shown;

@@ -16,7 +16,7 @@ use crate::notice::Placed;
 use crate::record::Milestone;
 use crate::speech::Speech;
 use crate::state::State;
-use crate::timers::{DL_05, LOOKED_FOR, MEDIA_LOST_MS};
+use crate::timers::{DISPLAY_PAUSE, DL_05, LOOKED_FOR, MEDIA_LOST_MS};
 use crate::turn::Turn;
 
 impl State {
@@ -67,7 +67,7 @@ impl State {
                     .and_then(|call| call.sdp.answer.take())
                     .unwrap_or_default();
                 self.with_ua(t, |ua, t| ua.answer_reinvite(t.now, t.rng, number, answer));
-                self.show_hold(held);
+                self.show_hold(t, held);
             }
             Err(error) => {
                 let status = error.status().code();
@@ -92,14 +92,31 @@ impl State {
         same.then(|| call.sdp.local.clone()).flatten()
     }
 
-    fn show_hold(&mut self, held: bool) {
+    /// Shows whether the peer holds the call.
+    fn show_hold(&mut self, t: &Turn<'_>, held: bool) {
         let Some(call) = self.call.as_mut() else {
             return;
         };
         if std::mem::replace(&mut call.held, held) == held {
             return;
         }
-        let party = call.line();
+        let (last, _) = call.written;
+        match last
+            .map(|last| last + DISPLAY_PAUSE)
+            .filter(|at| t.now < *at)
+        {
+            Some(at) => call.written.1 = Some(at),
+            None => self.write_display(t),
+        }
+    }
+
+    /// Writes the display of a call that stands.
+    fn write_display(&mut self, t: &Turn<'_>) {
+        let Some(call) = self.call.as_mut() else {
+            return;
+        };
+        call.written = (Some(t.now), None);
+        let (party, held) = (call.line(), call.held);
         let text = match held {
             true => self.text(&[&party, "On hold"]),
             false => self.text(&[&party]),
@@ -190,7 +207,7 @@ impl State {
 
     /// A media resource is gone: a call that stands or comes in gets another one, a call going out ends (`takeover.md` 9.1).
     pub(crate) fn media_lost(&mut self, t: &mut Turn<'_>, resource: &MediaId) {
-        let hit = |call: &&mut crate::call::Call| {
+        let hit = |call: &&mut Box<crate::call::Call>| {
             call.speech
                 .resource
                 .as_ref()
@@ -386,6 +403,10 @@ impl State {
                 self.finish(t);
             }
             _ => {}
+        }
+        let stale = self.call.as_ref().and_then(|call| call.written.1);
+        if stale.is_some_and(|at| t.now >= at) {
+            self.write_display(t);
         }
         if let Some(missing) = self.call.as_ref().and_then(|call| call.missing) {
             self.missing_deadline(t, missing);

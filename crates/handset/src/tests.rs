@@ -7,3 +7,10 @@ use std::time::Instant;
 pub(crate) fn t0() -> Instant {
     Instant::now()
 }
+
+#[test]
+fn an_idle_handset_is_small() {
+    // Beside the user agent's own tables; the budget of all is 6 KiB (design section 11).
+    let size = std::mem::size_of::<crate::State>();
+    assert!(size <= 4096, "{size} octets");
+}

@@ -12,3 +12,5 @@ pub(crate) const LOOKED_FOR: Duration = Duration::from_secs(20);
 pub(crate) const ANSWERING: Duration = Duration::from_secs(9);
 /// Silence on the SIP side that ends a call (`contracts.md` section 10).
 pub(crate) const MEDIA_LOST_MS: u64 = 30_000;
+/// Least time between two texts on a display: the C-channel carries 2 kbit/s (`contracts.md` section 6).
+pub(crate) const DISPLAY_PAUSE: Duration = Duration::from_secs(1);

@@ -2,6 +2,7 @@
 
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use ipdect_sip::transaction::Flow;
 use rand_core::RngCore;
 
 use crate::event::Link;
@@ -14,6 +15,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) wall: SystemTime,
     /// Source of identifiers and keys.
     pub(crate) rng: &'a mut dyn RngCore,
+    /// The way of the SIP message being handled.
+    pub(crate) flow: Option<Flow>,
     /// The NWK message being handled, until it is acknowledged.
     pub(crate) unacked: Option<(Link, u64)>,
     /// The NWK message being handled: names what is done once only.

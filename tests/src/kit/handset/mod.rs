@@ -16,8 +16,8 @@ use std::time::Instant;
 
 use ipdect_dect::identity::{Ari, Ipei};
 use ipdect_handset::{
-    CallSettings, HandsetRow, Key128, MediaSettings, PresenceSettings, Profile, Secret, Settings, SipSettings, System,
-    User,
+    CallSettings, HandsetRow, Key128, MediaSettings, PresenceSettings, Profile, Secret, Settings,
+    SipSettings, System, User,
 };
 use ipdect_sip::trunk::Proxies;
 use ipdect_sip::user_agent::SentBy;
@@ -50,9 +50,17 @@ pub fn settings() -> Settings {
             access_code: Secret("9876".into()),
             subscription_open: true,
         },
-        sip: SipSettings { default_domain: "example.com".into(), gruu: false, ..SipSettings::default() },
+        sip: SipSettings {
+            default_domain: "example.com".into(),
+            gruu: false,
+            ..SipSettings::default()
+        },
         proxies: Proxies::one("sip:proxy.example.com".parse().expect("a valid URI")),
-        sent_by: SentBy { udp: sent_by.clone(), tcp: sent_by.clone(), tls: sent_by },
+        sent_by: SentBy {
+            udp: sent_by.clone(),
+            tcp: sent_by.clone(),
+            tls: sent_by,
+        },
         media: MediaSettings::default(),
         call: CallSettings::default(),
         presence: PresenceSettings::default(),

@@ -9,7 +9,8 @@ use super::Scene;
 
 /// A session description of the peer.
 pub(super) fn sdp(version: u32, direction: &str, crypto: bool) -> String {
-    let key = "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n";
+    let key =
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz\r\n";
     format!(
         "v=0\r\no=- 77 {version} IN IP4 192.0.2.60\r\ns=-\r\nc=IN IP4 192.0.2.60\r\nt=0 0\r\nm=audio 30000 RTP/AVP 8 101\r\n\
          a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n{}a={direction}\r\n",
@@ -19,14 +20,20 @@ pub(super) fn sdp(version: u32, direction: &str, crypto: bool) -> String {
 
 fn body(sdp: Option<&str>) -> String {
     match sdp {
-        Some(sdp) => format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len()),
+        Some(sdp) => format!(
+            "Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+            sdp.len()
+        ),
         None => "Content-Length: 0\r\n\r\n".into(),
     }
 }
 
 /// A header field of a message as text.
 fn field(message: &Message, name: &str) -> String {
-    message.header(name).map(|value| value.to_string()).unwrap_or_default()
+    message
+        .header(name)
+        .map(|value| value.to_string())
+        .unwrap_or_default()
 }
 
 impl Scene {
@@ -34,15 +41,30 @@ impl Scene {
     #[track_caller]
     pub fn request(&self, method: &str) -> Message {
         let is = |m: &&Message| m.method().is_some_and(|found| found.to_string() == method);
-        self.sent.iter().rev().find(is).unwrap_or_else(|| panic!("no {method} was sent")).clone()
+        self.sent
+            .iter()
+            .rev()
+            .find(is)
+            .unwrap_or_else(|| panic!("no {method} was sent"))
+            .clone()
     }
 
     /// The peer's answer to the last request of this method.
     #[track_caller]
-    pub fn response_to(&mut self, method: &str, status: u16, phrase: &str, sdp: Option<&str>) -> Event {
+    pub fn response_to(
+        &mut self,
+        method: &str,
+        status: u16,
+        phrase: &str,
+        sdp: Option<&str>,
+    ) -> Event {
         let request = self.request(method);
         let to = field(&request, "To");
-        let tag = if to.contains(";tag=") || status == 100 { "" } else { ";tag=peer" };
+        let tag = if to.contains(";tag=") || status == 100 {
+            ""
+        } else {
+            ";tag=peer"
+        };
         let mut text = format!("SIP/2.0 {status} {phrase}\r\n");
         for via in request.headers("Via") {
             let _ = write!(text, "Via: {via}\r\n");
@@ -55,7 +77,11 @@ impl Scene {
             field(&request, "CSeq")
         );
         if method == "REGISTER" && status == 200 {
-            let _ = write!(text, "Contact: {};expires=3600\r\n", field(&request, "Contact"));
+            let _ = write!(
+                text,
+                "Contact: {};expires=3600\r\n",
+                field(&request, "Contact")
+            );
         } else if status >= 180 {
             text.push_str("Contact: <sip:peer@192.0.2.60:5060>\r\n");
         }
@@ -102,7 +128,10 @@ impl Scene {
         let answer = self.answer_of_ours();
         let (to, branch) = match method {
             "CANCEL" => (field(&invite, "To"), field(&invite, "Via")),
-            _ => (answer, "SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKack".into()),
+            _ => (
+                answer,
+                "SIP/2.0/UDP 192.0.2.9:5060;branch=z9hG4bKack".into(),
+            ),
         };
         Scene::sip(format!(
             "{method} sip:1001@192.0.2.5:5080;h=716-7k2m9q4x SIP/2.0\r\nVia: {branch}\r\nMax-Forwards: 70\r\nFrom: {}\r\n\
@@ -114,8 +143,15 @@ impl Scene {
 
     /// `To` of our last response to the peer's INVITE, with our tag.
     fn answer_of_ours(&self) -> String {
-        let is = |m: &&Message| m.is_response() && m.cseq().is_ok_and(|c| c.method.to_string() == "INVITE");
-        self.sent.iter().rev().find(is).map(|m| field(m, "To")).unwrap_or_default()
+        let is = |m: &&Message| {
+            m.is_response() && m.cseq().is_ok_and(|c| c.method.to_string() == "INVITE")
+        };
+        self.sent
+            .iter()
+            .rev()
+            .find(is)
+            .map(|m| field(m, "To"))
+            .unwrap_or_default()
     }
 
     /// A request of the peer inside the dialog, whoever began it.
@@ -124,10 +160,18 @@ impl Scene {
         self.counter += u32::from(method != "ACK");
         let n = self.counter;
         let (from, to, call_id) = match &self.peer_invite {
-            Some(invite) => (field(invite, "From"), self.answer_of_ours(), field(invite, "Call-ID")),
+            Some(invite) => (
+                field(invite, "From"),
+                self.answer_of_ours(),
+                field(invite, "Call-ID"),
+            ),
             None => {
                 let ours = self.request("INVITE");
-                (format!("{};tag=peer", field(&ours, "To")), field(&ours, "From"), field(&ours, "Call-ID"))
+                (
+                    format!("{};tag=peer", field(&ours, "To")),
+                    field(&ours, "From"),
+                    field(&ours, "Call-ID"),
+                )
             }
         };
         Scene::sip(format!(

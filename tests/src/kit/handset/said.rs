@@ -5,7 +5,10 @@ use ipdect_handset::record::Record;
 use ipdect_handset::{Action, LegId, Media, Notice, Presence, Radio, Status, Store};
 
 /// The line of an action; `before` are all actions before it, newest first. Ladder lines and copies of records have none.
-pub(super) fn line<'a>(action: &Action, before: impl Iterator<Item = &'a Action>) -> Option<String> {
+pub(super) fn line<'a>(
+    action: &Action,
+    before: impl Iterator<Item = &'a Action>,
+) -> Option<String> {
     Some(match action {
         Action::Radio(order) => radio(order),
         Action::Media(order) => media(order),
@@ -49,7 +52,11 @@ fn nwk_words(message: &nwk::Message) -> String {
 }
 
 fn element(element: &Ie) -> Option<String> {
-    let text = |octets: &[u8]| String::from_utf8_lossy(octets).trim_start_matches('\u{c}').to_string();
+    let text = |octets: &[u8]| {
+        String::from_utf8_lossy(octets)
+            .trim_start_matches('\u{c}')
+            .to_string()
+    };
     Some(match element {
         Ie::ReleaseReason(reason) => format!("reason={:02x}", reason.0),
         Ie::RejectReason(reason) => format!("reject={:02x}", reason.0),
@@ -72,7 +79,12 @@ fn media(order: &Media) -> String {
     match order {
         Media::OpenSession { record, .. } => format!("M OpenSession{}", kept(record)),
         Media::OpenLeg { leg: l, record, .. } => format!("M OpenLeg {}{}", leg(l), maybe(record)),
-        Media::ModifyLeg { direction, srtp, record, .. } => {
+        Media::ModifyLeg {
+            direction,
+            srtp,
+            record,
+            ..
+        } => {
             let srtp = if srtp.is_some() { " srtp" } else { "" };
             format!("M ModifyLeg {direction:?}{srtp}{}", maybe(record))
         }
@@ -99,8 +111,13 @@ fn sip(message: &ipdect_sip::message::Message) -> String {
             }
         }
         (None, Some(status)) => {
-            let of = message.cseq().map(|cseq| cseq.method.to_string()).unwrap_or_default();
-            let warning = message.header("Warning").map(|w| format!(" Warning {}", &w.to_string()[..3]));
+            let of = message
+                .cseq()
+                .map(|cseq| cseq.method.to_string())
+                .unwrap_or_default();
+            let warning = message
+                .header("Warning")
+                .map(|w| format!(" Warning {}", &w.to_string()[..3]));
             format!("{} ({of}){}", status.code(), warning.unwrap_or_default())
         }
         (None, None) => "nothing".into(),
@@ -121,13 +138,26 @@ fn store(row: &Store) -> Option<String> {
 fn told(notice: &Notice) -> String {
     match notice {
         Notice::Subscription(attempt) => {
-            let how = if attempt.accepted { "accepted" } else { "rejected" };
-            format!("subscription of {} {how}, code right {:?}: {}", attempt.ipei, attempt.code_right, attempt.reason)
+            let how = if attempt.accepted {
+                "accepted"
+            } else {
+                "rejected"
+            };
+            format!(
+                "subscription of {} {how}, code right {:?}: {}",
+                attempt.ipei, attempt.code_right, attempt.reason
+            )
         }
-        Notice::AuthenticationFailed { reason, .. } | Notice::LocationRefused { reason, .. } => reason.clone(),
+        Notice::AuthenticationFailed { reason, .. } | Notice::LocationRefused { reason, .. } => {
+            reason.clone()
+        }
         Notice::Registered { aor } => format!("registered {aor}"),
-        Notice::RegistrationFailed { status, reason, .. } => format!("not registered ({status:?}): {reason}"),
-        Notice::MissedCall { number, name, .. } => format!("missed {} '{name}'", number.as_deref().unwrap_or("-")),
+        Notice::RegistrationFailed { status, reason, .. } => {
+            format!("not registered ({status:?}): {reason}")
+        }
+        Notice::MissedCall { number, name, .. } => {
+            format!("missed {} '{name}'", number.as_deref().unwrap_or("-"))
+        }
         Notice::CallEnded(summary) => format!("ended: {}", summary.cause),
         Notice::Odd { what } => (*what).into(),
         Notice::Fenced => "fenced".into(),

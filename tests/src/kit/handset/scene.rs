@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 use bytes::Bytes;
 use ipdect_dect::nwk::{self, Cc, Kind, Transaction};
 use ipdect_handset::{
-    Action, BaseId, Event, LegId, Link, Media, MediaId, NwkUp, Outcome, PresenceRow, Profile, Radio, SessionId, State,
-    Store, Tag, Trace,
+    Action, BaseId, Event, LegId, Link, Media, MediaId, NwkUp, Outcome, PresenceRow, Profile,
+    Radio, SessionId, State, Store, Tag, Trace,
 };
 use ipdect_sip::message::Message;
 use ipdect_sip::transaction::{Flow, Transport};
@@ -79,7 +79,10 @@ impl Scene {
     pub fn of(profile: Profile) -> Scene {
         let mut scene = Scene::unknown(profile);
         let location = Some((BaseId("base-1".into()), 3));
-        scene.run(Event::Restored(PresenceRow { location, ..PresenceRow::default() }));
+        scene.run(Event::Restored(PresenceRow {
+            location,
+            ..PresenceRow::default()
+        }));
         let ok = scene.response_to("REGISTER", 200, "OK", None);
         scene.run(ok);
         scene.actions.clear();
@@ -100,7 +103,10 @@ impl Scene {
             sent: Vec::new(),
             peer_invite: None,
             shown: Vec::new(),
-            link: Link { base: BaseId("base-1".into()), connection: 1 },
+            link: Link {
+                base: BaseId("base-1".into()),
+                connection: 1,
+            },
             standing: false,
             seq: 0,
             counter: 0,
@@ -147,8 +153,14 @@ impl Scene {
         assert_eq!(idle, Vec::<String>::new(), "said before {at}");
         self.now = instant;
         let events = happening(self);
-        let lines = events.into_iter().flat_map(|event| self.run(event)).collect();
-        Then { at: at.into(), lines }
+        let lines = events
+            .into_iter()
+            .flat_map(|event| self.run(event))
+            .collect();
+        Then {
+            at: at.into(),
+            lines,
+        }
     }
 
     /// Lets everything that is due before `until` happen, and answers with what was said.
@@ -157,7 +169,10 @@ impl Scene {
         while let Some(due) = self.state.next_deadline().filter(|due| *due < until) {
             self.now = due.max(self.now);
             lines.extend(self.run(Event::Deadline));
-            assert!(self.state.next_deadline() != Some(due), "a deadline at {due:?} that does not go away");
+            assert!(
+                self.state.next_deadline() != Some(due),
+                "a deadline at {due:?} that does not go away"
+            );
         }
         lines
     }
@@ -175,7 +190,9 @@ impl Scene {
         let mut lines = Vec::new();
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
-            let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000) + (self.now - self.start);
+            let wall = SystemTime::UNIX_EPOCH
+                + Duration::from_secs(1_800_000_000)
+                + (self.now - self.start);
             for action in self.state.handle(self.now, wall, &mut self.rng, event) {
                 lines.extend(said::line(&action, self.actions.iter().rev()));
                 events.extend(self.obey(&action));
@@ -190,7 +207,11 @@ impl Scene {
         match action {
             Action::Sip(transmit) => {
                 self.sent.push(transmit.message.clone());
-                return if self.deaf { None } else { self.courtesy(&transmit.message) };
+                return if self.deaf {
+                    None
+                } else {
+                    self.courtesy(&transmit.message)
+                };
             }
             Action::Radio(Radio::SendNwk { pdu, .. }) => {
                 let message = nwk::Message::decode(pdu).expect("we send what can be read");
@@ -199,7 +220,9 @@ impl Scene {
                 }
                 self.shown.push(message);
             }
-            Action::Radio(Radio::ReleaseConnection { link, .. }) if *link == self.link => self.standing = false,
+            Action::Radio(Radio::ReleaseConnection { link, .. }) if *link == self.link => {
+                self.standing = false
+            }
             _ => {}
         }
         let (name, tag) = order(action)?;
@@ -226,7 +249,12 @@ impl Scene {
     fn result(&mut self, action: &Action, tag: Tag, outcome: Outcome) -> Event {
         match action {
             Action::Media(Media::OpenSession { session, .. }) if outcome == Outcome::Done => {
-                Event::SessionOpened { tag, session: *session, resource: MediaId("media-1".into()), boot: 1 }
+                Event::SessionOpened {
+                    tag,
+                    session: *session,
+                    resource: MediaId("media-1".into()),
+                    boot: 1,
+                }
             }
             Action::Media(Media::OpenLeg { session, leg, .. }) if outcome == Outcome::Done => {
                 leg_opened(tag, *session, *leg)
@@ -289,7 +317,11 @@ impl Scene {
     /// A SIP message as event.
     pub fn sip(text: String) -> Event {
         let message = Message::parse(Bytes::from(text)).expect("the peer sends what can be read");
-        Event::Sip { message: Box::new(message), flow: Scene::flow(), trace: Trace::default() }
+        Event::Sip {
+            message: Box::new(message),
+            flow: Scene::flow(),
+            trace: Trace::default(),
+        }
     }
 
     /// The speech session of the call.
@@ -310,7 +342,13 @@ impl Default for Scene {
 
 fn leg_opened(tag: Tag, session: SessionId, leg: LegId) -> Event {
     let port = if leg == LegId::BASE { 24576 } else { 16384 };
-    Event::LegOpened { tag, session, leg, rtp: SocketAddr::from(([192, 0, 2, 40], port)), rtcp_port: port + 1 }
+    Event::LegOpened {
+        tag,
+        session,
+        leg,
+        rtp: SocketAddr::from(([192, 0, 2, 40], port)),
+        rtcp_port: port + 1,
+    }
 }
 
 /// Name and tag of an order that is answered.
@@ -318,7 +356,11 @@ fn order(action: &Action) -> Option<(&'static str, Tag)> {
     Some(match action {
         Action::Media(order) => match order {
             Media::OpenSession { tag, .. } => ("OpenSession", *tag),
-            Media::OpenLeg { tag, leg: LegId::BASE, .. } => ("OpenLeg base", *tag),
+            Media::OpenLeg {
+                tag,
+                leg: LegId::BASE,
+                ..
+            } => ("OpenLeg base", *tag),
             Media::OpenLeg { tag, .. } => ("OpenLeg sip", *tag),
             Media::ModifyLeg { tag, .. } => ("ModifyLeg", *tag),
             Media::AddPath { tag, .. } => ("AddPath", *tag),
@@ -341,5 +383,7 @@ fn order(action: &Action) -> Option<(&'static str, Tag)> {
 fn parse(at: &str) -> Duration {
     let (minutes, seconds) = at.split_once(':').expect("minutes:seconds");
     let seconds: f64 = seconds.parse().expect("seconds");
-    Duration::from_millis(minutes.parse::<u64>().expect("minutes") * 60_000 + (seconds * 1000.0).round() as u64)
+    Duration::from_millis(
+        minutes.parse::<u64>().expect("minutes") * 60_000 + (seconds * 1000.0).round() as u64,
+    )
 }

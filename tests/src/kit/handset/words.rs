@@ -1,8 +1,8 @@
 //! What may happen, in the words of a ladder.
 
+use ipdect_dect::identity::Ipui;
 use ipdect_dect::nwk::ie::{BasicService, PortableIdentity};
 use ipdect_dect::nwk::{self, Cc, Ie, Kind, Lce, Mm, Transaction, mm};
-use ipdect_dect::identity::Ipui;
 use ipdect_dect::security::Key;
 use ipdect_handset::{BaseId, DownReason, Event, Held, LegId, MediaId};
 
@@ -74,27 +74,44 @@ pub fn takes_call() -> Happening {
 
 /// The handset answers the page.
 pub fn answers_page() -> Happening {
-    nwk(|_| nwk::Message::new(Transaction::originated(0), Kind::Lce(Lce::PageResponse)).with(identity()))
+    nwk(|_| {
+        nwk::Message::new(Transaction::originated(0), Kind::Lce(Lce::PageResponse)).with(identity())
+    })
 }
 
 /// The last message of the handset once more, because its acknowledgement was lost.
 pub fn repeats(message: impl FnOnce(&mut Scene) -> Vec<Event> + 'static) -> Happening {
-    Box::new(move |s| message(s).into_iter().flat_map(|event| [event.clone(), event]).collect())
+    Box::new(move |s| {
+        message(s)
+            .into_iter()
+            .flat_map(|event| [event.clone(), event])
+            .collect()
+    })
 }
 
 /// The handset comes into range.
 pub fn locates() -> Happening {
-    nwk(|_| nwk::Message::new(Transaction::originated(0), Kind::Mm(Mm::LocateRequest)).with(identity()))
+    nwk(|_| {
+        nwk::Message::new(Transaction::originated(0), Kind::Mm(Mm::LocateRequest)).with(identity())
+    })
 }
 
 /// The handset answers the authentication, with the key of its subscription or another.
 pub fn authenticates(uak: [u8; 16]) -> Happening {
     nwk(move |s| {
-        let request = s.shown.iter().rev().find(|m| m.kind == Kind::Mm(Mm::AuthRequest)).cloned();
+        let request = s
+            .shown
+            .iter()
+            .rev()
+            .find(|m| m.kind == Kind::Mm(Mm::AuthRequest))
+            .cloned();
         let request = request.expect("an authentication was asked for");
-        let mut rng = <rand_chacha::ChaCha8Rng as rand_chacha::rand_core::SeedableRng>::seed_from_u64(2);
+        let mut rng =
+            <rand_chacha::ChaCha8Rng as rand_chacha::rand_core::SeedableRng>::seed_from_u64(2);
         let answer = mm::answer_authentication(&mut rng, &Key::new(uak), &request);
-        answer.map(|(reply, _)| reply).unwrap_or_else(|refused| refused.0)
+        answer
+            .map(|(reply, _)| reply)
+            .unwrap_or_else(|refused| refused.0)
     })
 }
 
@@ -138,7 +155,14 @@ pub fn peer_says(status: u16) -> Happening {
 
 /// The peer answers our INVITE with a session description.
 pub fn peer_says_with_media(status: u16) -> Happening {
-    Box::new(move |s| vec![s.response_to("INVITE", status, "Phrase", Some(&peer::sdp(1, "sendrecv", false)))])
+    Box::new(move |s| {
+        vec![s.response_to(
+            "INVITE",
+            status,
+            "Phrase",
+            Some(&peer::sdp(1, "sendrecv", false)),
+        )]
+    })
 }
 
 /// The peer takes our call.
@@ -154,7 +178,9 @@ pub fn peer_answers_secured() -> Happening {
 /// The peer takes our call with nothing that we can use.
 pub fn peer_answers_uselessly() -> Happening {
     Box::new(|s| {
-        let useless = peer::sdp(1, "sendrecv", false).replace("RTP/AVP 8 101", "RTP/AVP 9").replace("8 PCMA", "9 G722");
+        let useless = peer::sdp(1, "sendrecv", false)
+            .replace("RTP/AVP 8 101", "RTP/AVP 9")
+            .replace("8 PCMA", "9 G722");
         vec![s.response_to("INVITE", 200, "OK", Some(&useless))]
     })
 }
@@ -183,7 +209,9 @@ pub fn peer_calls_without_offer() -> Happening {
 pub fn peer_repeats_invite() -> Happening {
     Box::new(|s| {
         let invite = s.peer_invite.clone().expect("the peer called");
-        vec![Scene::sip(String::from_utf8_lossy(invite.bytes()).into_owned())]
+        vec![Scene::sip(
+            String::from_utf8_lossy(invite.bytes()).into_owned(),
+        )]
     })
 }
 
@@ -221,18 +249,30 @@ pub fn peer_acks_change() -> Happening {
 /// Nothing was heard on the SIP leg for so long.
 pub fn silence(seconds: u64) -> Happening {
     Box::new(move |s| {
-        vec![Event::MediaSilent { session: s.session(), leg: LegId::SIP, silent_ms: seconds * 1000 }]
+        vec![Event::MediaSilent {
+            session: s.session(),
+            leg: LegId::SIP,
+            silent_ms: seconds * 1000,
+        }]
     })
 }
 
 /// The media resource is gone.
 pub fn media_dies() -> Happening {
-    Box::new(|_| vec![Event::MediaLost { resource: MediaId("media-1".into()) }])
+    Box::new(|_| {
+        vec![Event::MediaLost {
+            resource: MediaId("media-1".into()),
+        }]
+    })
 }
 
 /// The base station's link is dead.
 pub fn base_lost() -> Happening {
-    Box::new(|s| vec![Event::BaseLost { base: s.link().base }])
+    Box::new(|s| {
+        vec![Event::BaseLost {
+            base: s.link().base,
+        }]
+    })
 }
 
 /// The base station is back with our connection, which took messages up to `down`.
@@ -246,13 +286,23 @@ pub fn base_back(speech: bool, down: u64) -> Happening {
             last_down_seq: down,
             unacked: Vec::new(),
         };
-        vec![Event::BaseBack { base: link.base, same_boot: true, connections: vec![held] }]
+        vec![Event::BaseBack {
+            base: link.base,
+            same_boot: true,
+            connections: vec![held],
+        }]
     })
 }
 
 /// The base station was started anew and knows of nothing.
 pub fn base_restarts() -> Happening {
-    Box::new(|s| vec![Event::BaseBack { base: s.link().base, same_boot: false, connections: Vec::new() }])
+    Box::new(|s| {
+        vec![Event::BaseBack {
+            base: s.link().base,
+            same_boot: false,
+            connections: Vec::new(),
+        }]
+    })
 }
 
 /// Radio contact breaks.
@@ -260,7 +310,10 @@ pub fn radio_breaks() -> Happening {
     Box::new(|s| {
         let link = s.link();
         s.moves_to("base-2");
-        vec![Event::ConnectionDown { link, reason: DownReason::RadioLost }]
+        vec![Event::ConnectionDown {
+            link,
+            reason: DownReason::RadioLost,
+        }]
     })
 }
 
@@ -273,7 +326,10 @@ pub fn base(name: &str) -> BaseId {
 pub fn lets_go() -> Happening {
     Box::new(|s| {
         s.holds_nothing();
-        std::mem::take(&mut s.withheld).into_iter().map(|(_, event)| event).collect()
+        std::mem::take(&mut s.withheld)
+            .into_iter()
+            .map(|(_, event)| event)
+            .collect()
     })
 }
 
@@ -282,6 +338,9 @@ pub fn lets_go_with(outcome: ipdect_handset::Outcome) -> Happening {
     Box::new(move |s| {
         s.holds_nothing();
         let withheld = std::mem::take(&mut s.withheld);
-        withheld.into_iter().map(|(tag, _)| Event::Done { tag, outcome }).collect()
+        withheld
+            .into_iter()
+            .map(|(tag, _)| Event::Done { tag, outcome })
+            .collect()
     })
 }
