@@ -82,6 +82,8 @@ pub struct Held {
     pub token: Token,
     /// Last record brought.
     pub record: Bytes,
+    /// Trace of the call, as its latest order brought it.
+    pub trace: Bytes,
     /// Its legs: kind, and the RTP port of a SIP leg.
     pub legs: BTreeMap<LegId, (LegKind, u16)>,
     emergency: bool,
@@ -185,6 +187,7 @@ impl Book {
             shard: head.fence.shard,
             token,
             record: Bytes::new(),
+            trace: Bytes::new(),
             legs: BTreeMap::new(),
             emergency: *emergency,
             record_token: Token::default(),
@@ -211,6 +214,13 @@ impl Book {
         {
             held.record = record.clone();
             held.record_token = token;
+        }
+    }
+
+    /// Keeps the trace that an order came with; what a session tells belongs to it.
+    pub fn keep_trace(&mut self, session: &str, trace: &Bytes) {
+        if let Some(held) = self.sessions.get_mut(session).filter(|_| !trace.is_empty()) {
+            held.trace = trace.clone();
         }
     }
 

@@ -153,11 +153,7 @@ impl Stage {
     }
 
     fn show_readiness(&self) {
-        let reasons = match self.service.links() {
-            0 => vec!["no server is linked".to_owned()],
-            _ => vec![],
-        };
-        self.control.set_not_ready(reasons);
+        self.control.set_not_ready(self.service.hindrances());
     }
 
     async fn end(self) {

@@ -37,6 +37,9 @@ const PART: usize = 64;
 /// How long sessions live without any server until one has said otherwise.
 const ORPHAN_GRACE: Duration = Duration::from_secs(15 * 60);
 
+/// A worker that told nothing for this long is stuck, or its thread is gone.
+const STUCK: Duration = Duration::from_secs(10);
+
 /// A link that stands.
 struct Link {
     start: Start,
@@ -60,7 +63,8 @@ pub(crate) struct Service {
     configured: Mutex<Configured>,
     orphaned: Mutex<(Option<Instant>, Duration)>,
     drops: Mutex<BTreeMap<u16, u64>>,
-    busy: Mutex<BTreeMap<usize, f64>>,
+    /// When each worker told of its last second, and its busy part.
+    busy: Mutex<BTreeMap<usize, (Instant, f64)>>,
     pub(crate) handles: Handles,
     environment: Environment,
 }
@@ -69,6 +73,14 @@ pub(crate) struct Service {
 struct Answered {
     before: Vec<Up>,
     result: OrderResult,
+}
+
+/// An order that a worker carries out.
+struct Handed {
+    key: SessionKey,
+    /// Leg that the order makes; it is forgotten if that fails.
+    new_leg: Option<LegId>,
+    answer: oneshot::Receiver<Result<Done, Failure>>,
 }
 
 impl Service {
@@ -81,6 +93,9 @@ impl Service {
     ) -> Service {
         let handles = Handles::new(&environment.metrics);
         let now = environment.clock.now();
+        let busy = (0..hands.len())
+            .map(|worker| (worker, (now, 0.0)))
+            .collect();
         Service {
             book: Mutex::new(Book::new(hands.len(), capacity)),
             hands,
@@ -90,7 +105,7 @@ impl Service {
             configured: Mutex::default(),
             orphaned: Mutex::new((Some(now), ORPHAN_GRACE)),
             drops: Mutex::new(crate::drops::read()),
-            busy: Mutex::default(),
+            busy: Mutex::new(busy),
             handles,
             environment,
         }
@@ -126,6 +141,21 @@ impl Service {
             }
         }
         self.unlinked(&sender);
+    }
+
+    /// Why no calls can be carried now; empty if they can.
+    pub(crate) fn hindrances(&self) -> Vec<String> {
+        let now = self.environment.clock.now();
+        let stuck = |at: &Instant| now.saturating_duration_since(*at) > STUCK;
+        let busy = self.busy.lock();
+        let mut reasons: Vec<String> = (busy.iter())
+            .filter(|(_, (at, _))| stuck(at))
+            .map(|(worker, _)| format!("worker {worker} does not turn"))
+            .collect();
+        if self.links() == 0 {
+            reasons.push("no server is linked".to_owned());
+        }
+        reasons
     }
 
     /// Links that stand.
@@ -172,9 +202,10 @@ impl Service {
             body => {
                 let region = self.configured.lock().region;
                 if let Some(ordered) = convert::order(body, region) {
-                    let span = tracing::info_span!("media.order", session = %ordered.head.session);
-                    ipdect_node::trace::set_parent(&span, &trace);
+                    let session = ordered.head.session.clone();
+                    let span = span_of(&ordered, &trace);
                     let answered = self.obey(start, ordered).instrument(span).await;
+                    self.book.lock().keep_trace(&session, &trace);
                     self.answer(sender, trace, answered);
                 }
             }
@@ -205,7 +236,11 @@ impl Service {
     async fn obey(&self, from: &Start, ordered: Ordered) -> Answered {
         let order_id = ordered.head.order_id;
         let head = ordered.head.clone();
-        let (key, running) = match self.hand_on(from, ordered) {
+        let Handed {
+            key,
+            new_leg,
+            answer,
+        } = match self.hand_on(from, ordered) {
             Ok(handed) => handed,
             Err(result) => {
                 if result.status() == OrderStatus::Done {
@@ -217,7 +252,7 @@ impl Service {
                 };
             }
         };
-        let outcome = running.await.unwrap_or(Err(Failure::NoSocket));
+        let outcome = answer.await.unwrap_or(Err(Failure::NoSocket));
         match outcome {
             Ok(done) => {
                 let before = self.note(key, done, &head.session);
@@ -228,6 +263,9 @@ impl Service {
                 }
             }
             Err(failure) => {
+                if let Some(leg) = new_leg {
+                    self.book.lock().leg_closed(key, leg);
+                }
                 let result = result(order_id, status(failure), &failure.to_string());
                 Answered {
                     before: vec![],
@@ -238,11 +276,7 @@ impl Service {
     }
 
     /// Under the lock of the book: judges, and sends to the worker.
-    fn hand_on(
-        &self,
-        from: &Start,
-        ordered: Ordered,
-    ) -> Result<(SessionKey, oneshot::Receiver<Result<Done, Failure>>), OrderResult> {
+    fn hand_on(&self, from: &Start, ordered: Ordered) -> Result<Handed, OrderResult> {
         let Ordered { head, asked, act } = ordered;
         let now = self.environment.clock.now();
         let mut book = self.book.lock();
@@ -259,35 +293,34 @@ impl Service {
         let mut act = act
             .map_err(|d| invalid(&d))?
             .ok_or_else(|| invalid("nothing to do"))?;
-        if let Act::OpenSip { leg, sockets, .. } = &mut act {
-            let open = book
-                .session(&head.session)
-                .is_some_and(|h| h.legs.contains_key(leg));
-            if !open {
-                *sockets = Some(self.ports.lease().map_err(|_| {
-                    self.handles.rejected("ports");
-                    result(
-                        head.order_id,
-                        OrderStatus::NoResource,
-                        "no pair of RTP ports is free",
-                    )
-                })?);
-            }
+        let opened = leg_kind(&act);
+        let held = book.session(&head.session);
+        let new = opened.filter(|(leg, _)| !held.is_some_and(|h| h.legs.contains_key(leg)));
+        if let (Act::OpenSip { sockets, .. }, Some(_)) = (&mut act, new) {
+            *sockets = Some(self.ports.lease().map_err(|_| {
+                self.handles.rejected("ports");
+                let detail = "no pair of RTP ports is free";
+                result(head.order_id, OrderStatus::NoResource, detail)
+            })?);
         }
         let (reply, answer) = oneshot::channel();
         if let Some(hands) = self.hands.get(worker) {
-            let kind = leg_kind(&act);
             hands.send(Command::Act {
                 session: key,
                 act,
                 reply,
             });
-            if let Some((leg, kind)) = kind {
-                // The port follows with the answer; that the leg exists must be known before another order is judged.
-                book.leg_opened(key, leg, kind, 0);
-            }
         }
-        Ok((key, answer))
+        if let Some((leg, kind)) = new {
+            // The port follows with the answer; that the leg exists must be known before another order is judged.
+            book.leg_opened(key, leg, kind, 0);
+        }
+        let new_leg = new.map(|(leg, _)| leg);
+        Ok(Handed {
+            key,
+            new_leg,
+            answer,
+        })
     }
 
     /// Notes in the book what a worker did; answers what the server is told before the result.
@@ -393,14 +426,23 @@ impl Service {
     }
 }
 
+/// The span of an order, a child of the server's.
+fn span_of(ordered: &Ordered, trace: &[u8]) -> tracing::Span {
+    let session = &ordered.head.session;
+    let span = match &ordered.act {
+        Ok(Some(Act::Open | Act::OpenBase { .. } | Act::OpenSip { .. })) => {
+            tracing::info_span!("media.open", %session)
+        }
+        _ => tracing::debug_span!("media.order", %session),
+    };
+    ipdect_node::trace::set_parent(&span, trace);
+    span
+}
+
 fn leg_kind(act: &Act) -> Option<(LegId, LegKind)> {
     match act {
         Act::OpenBase { leg, .. } => Some((*leg, LegKind::Dect)),
-        Act::OpenSip {
-            leg,
-            sockets: Some(_),
-            ..
-        } => Some((*leg, LegKind::Sip)),
+        Act::OpenSip { leg, .. } => Some((*leg, LegKind::Sip)),
         _ => None,
     }
 }

@@ -1,6 +1,8 @@
 //! A media resource in the service of a real, if small, server: enrolment, links, orders, fencing, speech, inventory.
 // In tests, as everywhere else in them.
 #![allow(clippy::unwrap_used)]
+// A message that is not the one waited for comes back whole.
+#![allow(clippy::result_large_err)]
 
 mod kit;
 
@@ -279,6 +281,15 @@ async fn orders_are_fenced_repeated_harmlessly_and_refused_in_words() {
     for _ in 0..2 {
         assert_eq!(open_session(&mut owner).await, OrderStatus::Done);
     }
+    // A leg that could not be opened leaves nothing behind.
+    let none = OpenLeg {
+        codecs: vec![],
+        ..sip_leg()
+    };
+    let result = owner
+        .order(|order| Down::OpenLeg(OpenLeg { order, ..none }))
+        .await;
+    assert_eq!(result.status(), OrderStatus::Invalid);
     let first = open_leg(&mut owner, sip_leg()).await;
     assert_eq!(first.rtp_port % 2, 0);
     assert_eq!(first.rtcp_port, first.rtp_port + 1);

@@ -6,6 +6,7 @@
 use std::f64::consts::{SQRT_2, TAU};
 
 /// Level of a full-scale sine in dBm0 (ITU-T G.711 section 4, A-law).
+#[allow(clippy::approx_constant)] // A level, by chance near pi.
 pub const FULL_SCALE_DBM0: f64 = 3.14;
 
 /// Samples of a block: 50 ms at 8 kHz.

@@ -71,14 +71,24 @@ impl Service {
 
     /// Tells the owner of a session; without a link to him he learns it from the inventory.
     fn to_owner(&self, session: SessionKey, body: Up) {
-        let owner = self.book.lock().owner(session).cloned();
+        let (owner, trace) = {
+            let book = self.book.lock();
+            let trace = book.by_key(session).map(|(_, held)| held.trace.clone());
+            (book.owner(session).cloned(), trace.unwrap_or_default())
+        };
+        if let Up::FirstPacket(first) = &body {
+            let leg = first.leg_id;
+            let span = tracing::info_span!("media.first_packet", leg, after_ms = first.after_ms);
+            ipdect_node::trace::set_parent(&span, &trace);
+            span.in_scope(|| tracing::debug!("a leg hears its peer"));
+        }
         let links = self.links.lock();
         if let Some(link) = links
             .iter()
             .find(|link| Some(&link.start) == owner.as_ref())
         {
             // A link that is over is about to be taken from the list.
-            let _ = link.sender.send(Bytes::new(), body);
+            let _ = link.sender.send(trace, body);
         }
     }
 
@@ -93,7 +103,8 @@ impl Service {
         if second.packets_in > 0 {
             handles.forward.record(second.forward_max);
         }
-        self.busy.lock().insert(second.worker, second.busy);
+        let now = self.environment.clock.now();
+        self.busy.lock().insert(second.worker, (now, second.busy));
     }
 
     /// Once a second: forgets what is over, and ends what has had no server for too long.
@@ -112,7 +123,7 @@ impl Service {
     /// Every five seconds: tells the load, and which receive queues overflowed.
     pub(crate) fn each_five_seconds(&self) {
         let busy = self.busy.lock();
-        let cpu_ratio = busy.values().sum::<f64>() / busy.len().max(1) as f64;
+        let cpu_ratio = busy.values().map(|(_, part)| part).sum::<f64>() / busy.len().max(1) as f64;
         drop(busy);
         self.handles.cpu.set(cpu_ratio);
         let report = wire::LoadReport {

@@ -46,7 +46,7 @@ impl Ports {
     /// The pairs of a range on an address; a range of 0 takes any free ports.
     #[must_use]
     pub fn new(bind: IpAddr, range: PortRange) -> Ports {
-        let even = |port: &u16| port % 2 == 0 && *port < range.last;
+        let even = |port: &u16| port.is_multiple_of(2) && *port < range.last;
         let free = (range.first..=range.last).filter(even).collect();
         Ports {
             bind,

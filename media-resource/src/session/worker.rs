@@ -149,11 +149,12 @@ impl Bench {
         let mut events = Events::with_capacity(256);
         let mut busy = Duration::ZERO;
         loop {
-            if let Err(error) = self.poll.poll(&mut events, Some(self.sleep())) {
-                if error.kind() != io::ErrorKind::Interrupted {
-                    tracing::error!(%error, "poll failed");
-                    return;
-                }
+            let sleep = Some(self.sleep());
+            if let Err(error) = self.poll.poll(&mut events, sleep)
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, "poll failed");
+                return;
             }
             let began = self.around.clock.now();
             for token in std::mem::take(&mut self.unread) {

@@ -204,10 +204,9 @@ impl Leg {
         if let Kind::Sip {
             gate: Some(gate), ..
         } = &mut self.kind
+            && known
         {
-            if known {
-                gate.believed(from);
-            }
+            gate.believed(from);
         }
         known && ours
     }

@@ -65,7 +65,7 @@ impl Session {
     }
 
     fn keep_house(&mut self, now: Instant, out: &mut dyn Outbox) {
-        let reporting = self.houses % REPORT_EVERY == 0;
+        let reporting = self.houses.is_multiple_of(REPORT_EVERY);
         for at in 0..self.legs.len() {
             self.tell_distrust(at);
             self.tell_silence(now, at);

@@ -129,11 +129,11 @@ impl Rig {
     }
 
     /// A packet of the base station; the sequence number stands for the timestamp too.
-    fn from_base(&mut self, air: Option<AirMark>, payload: &[u8]) {
-        self.from_base_as(10, air, payload);
+    fn base_says(&mut self, air: Option<AirMark>, payload: &[u8]) {
+        self.base_says_as(10, air, payload);
     }
 
-    fn from_base_as(&mut self, ssrc: u32, air: Option<AirMark>, payload: &[u8]) {
+    fn base_says_as(&mut self, ssrc: u32, air: Option<AirMark>, payload: &[u8]) {
         let sequence = self.sequence;
         self.sequence += 1;
         let timestamp = u32::from(sequence) * 160;
@@ -156,11 +156,17 @@ impl Rig {
             .on_rtp(now, BASE, 0, &mut packet[..length], base_address(), post);
     }
 
-    fn from_peer(&mut self, payload_type: u8, sequence: u16, payload: &[u8]) {
-        self.from_peer_at(peer_address(), payload_type, sequence, payload);
+    fn peer_says(&mut self, payload_type: u8, sequence: u16, payload: &[u8]) {
+        self.peer_says_from(peer_address(), payload_type, sequence, payload);
     }
 
-    fn from_peer_at(&mut self, from: SocketAddr, payload_type: u8, sequence: u16, payload: &[u8]) {
+    fn peer_says_from(
+        &mut self,
+        from: SocketAddr,
+        payload_type: u8,
+        sequence: u16,
+        payload: &[u8],
+    ) {
         let timestamp = u32::from(sequence) * 160;
         let header = Header {
             marker: false,
@@ -256,7 +262,7 @@ fn assert_tone(tone: meter::Tone, hz: f64) {
 fn speech_of_the_base_arrives_as_pcma_at_the_peer_and_back() {
     let mut rig = Rig::new();
     for payload in adpcm(1000.0, 50) {
-        rig.from_base(None, &payload);
+        rig.base_says(None, &payload);
     }
     let out = rig.at_peer();
     assert_eq!(out.len(), 50);
@@ -271,7 +277,7 @@ fn speech_of_the_base_arrives_as_pcma_at_the_peer_and_back() {
     assert!(out[0].0.marker && !out[1].0.marker);
     assert_tone(heard(Format::PCMA, &out), 1000.0);
     for (n, payload) in pcma(700.0, 50).iter().enumerate() {
-        rig.from_peer(8, 7 + n as u16, payload);
+        rig.peer_says(8, 7 + n as u16, payload);
     }
     let out = rig.at_base();
     assert_eq!((out.len(), out[0].1.len()), (50, 80));
@@ -288,7 +294,7 @@ fn a_gap_is_filled_just_ahead_of_the_packet_that_revealed_it() {
     for (n, payload) in adpcm(400.0, 50).iter().enumerate() {
         match n {
             20 | 21 => rig.sequence += 1,
-            _ => rig.from_base(None, payload),
+            _ => rig.base_says(None, payload),
         }
     }
     let out = rig.at_peer();
@@ -311,7 +317,7 @@ fn frames_marked_bad_are_concealed_and_counted() {
         if bad {
             payload[..40].fill(0xFF);
         }
-        rig.from_base(
+        rig.base_says(
             Some(AirMark {
                 first_bad: bad,
                 ..AirMark::default()
@@ -334,7 +340,7 @@ fn late_and_repeated_packets_are_counted_not_played() {
     let mut rig = Rig::new();
     let payloads = pcma(700.0, 4);
     for (sequence, n) in [(1, 0), (3, 2), (2, 1), (3, 2), (4, 3)] {
-        rig.from_peer(8, sequence, &payloads[n]);
+        rig.peer_says(8, sequence, &payloads[n]);
     }
     assert_eq!(rig.at_base().len(), 4);
     let stats = rig.stats(SIP);
@@ -354,7 +360,7 @@ fn a_tone_is_heard_instead_of_the_peer_until_it_stops() {
     let mut peer = pcma(1500.0, 100).into_iter();
     for sequence in 0..50 {
         rig.pass(20);
-        rig.from_peer(8, sequence, &peer.next().unwrap());
+        rig.peer_says(8, sequence, &peer.next().unwrap());
     }
     let tone = rig.at_base();
     assert_eq!(tone.len(), 51);
@@ -362,7 +368,7 @@ fn a_tone_is_heard_instead_of_the_peer_until_it_stops() {
     rig.session.stop_tone(BASE).unwrap();
     for sequence in 50..100 {
         rig.pass(20);
-        rig.from_peer(8, sequence, &peer.next().unwrap());
+        rig.peer_says(8, sequence, &peer.next().unwrap());
     }
     let speech = rig.at_base();
     assert_eq!(speech.len(), 50);
@@ -383,7 +389,7 @@ fn digits_are_sent_once_for_each_cause_and_speech_waits() {
             .unwrap();
     }
     for payload in adpcm(400.0, 30) {
-        rig.from_base(None, &payload);
+        rig.base_says(None, &payload);
         rig.pass(20);
     }
     let out = rig.at_peer();
@@ -469,8 +475,8 @@ fn digits_of_the_peer_are_told_once() {
 #[test]
 fn a_strict_leg_believes_one_address_and_says_what_it_refused() {
     let mut rig = Rig::new();
-    rig.from_peer_at(address("198.51.100.5:4002"), 8, 1, &[0xD5; 160]);
-    rig.from_peer_at(address("203.0.113.1:4000"), 8, 2, &[0xD5; 160]);
+    rig.peer_says_from(address("198.51.100.5:4002"), 8, 1, &[0xD5; 160]);
+    rig.peer_says_from(address("203.0.113.1:4000"), 8, 2, &[0xD5; 160]);
     assert_eq!(rig.at_base().len(), 0);
     rig.pass(1000);
     let expected = [Event::Security {
@@ -490,11 +496,11 @@ fn a_latch_needs_a_valid_packet_and_holds() {
     };
     rig.session.modify_sip(SIP, latching).unwrap();
     let (real, other) = (address("203.0.113.9:7000"), address("203.0.113.66:1"));
-    rig.from_peer_at(other, 99, 1, &[0; 160]);
-    rig.from_peer_at(real, 8, 1, &[0xD5; 160]);
-    rig.from_peer_at(other, 8, 2, &[0xD5; 160]);
+    rig.peer_says_from(other, 99, 1, &[0; 160]);
+    rig.peer_says_from(real, 8, 1, &[0xD5; 160]);
+    rig.peer_says_from(other, 8, 2, &[0xD5; 160]);
     assert_eq!(rig.at_base().len(), 1);
-    rig.from_base(None, &[0xFF; 80]);
+    rig.base_says(None, &[0xFF; 80]);
     assert_eq!(rig.post.sent[0].0.to, real);
 }
 
@@ -530,7 +536,7 @@ fn under_srtp_only_an_authentic_packet_latches_and_a_plain_answer_is_spoken_to_p
     let other = address("203.0.113.66:1");
     rig.session
         .on_rtp(now, 3, 0, &mut forged, other, &mut rig.post);
-    rig.from_base(None, &[0xFF; 80]);
+    rig.base_says(None, &[0xFF; 80]);
     let to: Vec<_> = rig
         .post
         .sent
@@ -545,7 +551,7 @@ fn under_srtp_only_an_authentic_packet_latches_and_a_plain_answer_is_spoken_to_p
     rig.session
         .modify_sip(3, SipRemote { key: None, ..there })
         .unwrap();
-    rig.from_base(None, &[0xFF; 80]);
+    rig.base_says(None, &[0xFF; 80]);
     let to: Vec<_> = rig
         .post
         .sent
@@ -565,7 +571,7 @@ fn under_srtp_only_an_authentic_packet_latches_and_a_plain_answer_is_spoken_to_p
 #[test]
 fn on_handover_both_paths_are_spoken_to_and_the_newest_that_delivers_is_heard() {
     let mut rig = Rig::new();
-    rig.from_base(None, &[0xFF; 80]);
+    rig.base_says(None, &[0xFF; 80]);
     rig.session
         .add_path(BASE, 1, path(20, 5), &mut rig.rng)
         .unwrap();
@@ -577,9 +583,9 @@ fn on_handover_both_paths_are_spoken_to_and_the_newest_that_delivers_is_heard() 
         rig.session.add_path(BASE, 1, path(21, 5), &mut rig.rng),
         Err(OrderError::Conflict)
     );
-    rig.from_base(None, &[0xFF; 80]);
+    rig.base_says(None, &[0xFF; 80]);
     assert_eq!(rig.at_peer().len(), 2);
-    rig.from_peer(8, 1, &[0xD5; 160]);
+    rig.peer_says(8, 1, &[0xD5; 160]);
     assert_eq!(
         rig.post
             .sent
@@ -609,10 +615,10 @@ fn on_handover_both_paths_are_spoken_to_and_the_newest_that_delivers_is_heard() 
         base_address(),
         &mut rig.post,
     );
-    rig.from_base(None, &[0xFF; 80]);
+    rig.base_says(None, &[0xFF; 80]);
     assert_eq!(rig.at_peer().len(), 1);
     rig.session.drop_path(BASE, 0).unwrap();
-    rig.from_peer(8, 2, &[0xD5; 160]);
+    rig.peer_says(8, 2, &[0xD5; 160]);
     assert_eq!(
         rig.post
             .sent
@@ -668,7 +674,7 @@ fn legs_that_nobody_hears_may_be_silent_and_one_that_speaks_keeps_the_session() 
         .unwrap();
     for _ in 0..70 {
         rig.pass(1000);
-        rig.from_base(None, &[0xFF; 80]);
+        rig.base_says(None, &[0xFF; 80]);
     }
     assert!(!rig.events().contains(&Event::Abandoned));
 }
@@ -692,9 +698,9 @@ fn a_held_leg_is_neither_heard_nor_spoken_to() {
             )
             .unwrap();
         let sequence = rig.sequence;
-        rig.from_base(None, &[0xFF; 80]);
+        rig.base_says(None, &[0xFF; 80]);
         assert_eq!(rig.at_peer().len(), to_peer, "{direction:?}");
-        rig.from_peer(8, sequence, &[0xD5; 160]);
+        rig.peer_says(8, sequence, &[0xD5; 160]);
         assert_eq!(rig.at_base().len(), to_base, "{direction:?}");
     }
 }
@@ -809,8 +815,8 @@ fn the_same_sdp_again_keeps_the_replay_window() {
 #[test]
 fn reports_go_out_every_five_seconds_and_tell_the_round_trip() {
     let mut rig = Rig::new();
-    rig.from_base(None, &[0xFF; 80]);
-    rig.from_peer(8, 1, &[0xD5; 160]);
+    rig.base_says(None, &[0xFF; 80]);
+    rig.peer_says(8, 1, &[0xD5; 160]);
     rig.pass(5000);
     let reports: Vec<_> = rig
         .post
@@ -855,7 +861,7 @@ fn reports_go_out_every_five_seconds_and_tell_the_round_trip() {
 fn figures_are_of_their_window_and_overflows_count_as_lost() {
     let mut rig = Rig::new();
     for payload in adpcm(1000.0, 100) {
-        rig.from_base(None, &payload);
+        rig.base_says(None, &payload);
         rig.pass(20);
     }
     rig.session.overflowed(BASE, 3);
