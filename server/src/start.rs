@@ -68,6 +68,7 @@ const FAREWELL: Duration = Duration::from_millis(1500);
 pub struct Running {
     node: ipdect_node::Running,
     admission: Arc<Admission>,
+    subscriptions: Arc<dyn Subscriptions>,
 }
 
 impl Deref for Running {
@@ -88,6 +89,18 @@ impl Running {
             what,
             remedy: "see what is said of it".into(),
         })
+    }
+
+    /// Opens the system for subscriptions, for whoever started the server; the admin API has a call of its own.
+    ///
+    /// # Errors
+    /// [`StartError::Other`] with the server's reason.
+    pub async fn open_subscription(&self, window: Duration) -> Result<(), StartError> {
+        let seconds = u32::try_from(window.as_secs()).unwrap_or(u32::MAX);
+        match self.subscriptions.set(true, seconds, "system").await {
+            Ok(_) => Ok(()),
+            Err(what) => Err(other(what, "open it through the admin API")),
+        }
     }
 }
 
@@ -292,6 +305,7 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
     Ok(Running {
         node: node_running,
         admission,
+        subscriptions: running,
     })
 }
 

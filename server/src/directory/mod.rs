@@ -349,3 +349,6 @@ impl Directory {
 pub fn utc_ms(at: SystemTime) -> u64 {
     crate::live::ms(at)
 }
+
+#[cfg(test)]
+mod tests;

@@ -200,3 +200,91 @@ impl Departures for Handsets {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+    use std::sync::mpsc;
+
+    use ipdect_handset::Action;
+
+    use super::*;
+    use crate::threads::Threads;
+
+    struct Silent;
+    impl Effects for Silent {
+        fn run(&mut self, _: Action) {}
+    }
+
+    /// Panics at the first action of each life.
+    struct Falls;
+    impl Effects for Falls {
+        fn run(&mut self, _: Action) {
+            panic!("this is meant to happen in a test");
+        }
+    }
+
+    struct Made {
+        lives: AtomicUsize,
+        falls: bool,
+        down: parking_lot::Mutex<mpsc::Sender<Ipei>>,
+    }
+
+    impl Maker for Made {
+        fn make(&self, ipei: Ipei) -> Option<(State, Box<dyn Effects>)> {
+            self.lives.fetch_add(1, Ordering::Relaxed);
+            let effects: Box<dyn Effects> = if self.falls { Box::new(Falls) } else { Box::new(Silent) };
+            Some((State::new(crate::profile::tests::profile(ipei)), effects))
+        }
+
+        fn first_events(&self, ipei: Ipei) -> Vec<Event> {
+            // A located handset registers: an action that makes `Falls` fall.
+            let located = ipdect_handset::PresenceRow {
+                location: Some((ipdect_handset::BaseId("base-1".into()), 0)),
+                ..Default::default()
+            };
+            let profile = crate::profile::tests::profile(ipei);
+            vec![Event::Configured(Box::new(profile)), Event::Restored(located)]
+        }
+
+        fn quarantined(&self, ipei: Ipei) {
+            // The test waits for it.
+            let _ = self.down.lock().send(ipei);
+        }
+    }
+
+    fn ipei() -> Ipei {
+        "65535 0000001".parse().unwrap()
+    }
+
+    fn table(falls: bool) -> (Threads, Handsets, Arc<Made>, mpsc::Receiver<Ipei>) {
+        let threads = Threads::start("test").unwrap();
+        let handsets = Handsets::new(threads.arbiters());
+        let (tell, told) = mpsc::channel();
+        let made = Arc::new(Made { lives: AtomicUsize::new(0), falls, down: parking_lot::Mutex::new(tell) });
+        let maker: Arc<dyn Maker> = made.clone();
+        handsets.set_maker(Arc::downgrade(&maker));
+        (threads, handsets, made, told)
+    }
+
+    #[test]
+    fn a_handset_that_keeps_falling_is_left_down_with_an_alarm() {
+        let (threads, handsets, made, down) = table(true);
+        assert!(handsets.start(ipei()));
+        assert_eq!(down.recv_timeout(Duration::from_secs(20)), Ok(ipei()));
+        assert_eq!(made.lives.load(Ordering::Relaxed), 1 + RESTARTS);
+        assert!(!handsets.runs(ipei()));
+        threads.stop();
+    }
+
+    #[test]
+    fn a_handset_runs_once_and_leaves_when_told() {
+        let (threads, handsets, made, _down) = table(false);
+        assert!(handsets.start(ipei()) && handsets.start(ipei()));
+        assert_eq!(made.lives.load(Ordering::Relaxed), 1);
+        assert_eq!(handsets.tell(ipei(), Event::Deadline), Ok(()));
+        handsets.leave(ipei());
+        assert_eq!(handsets.tell(ipei(), Event::Deadline), Err(Untold::Unknown));
+        threads.stop();
+    }
+}
