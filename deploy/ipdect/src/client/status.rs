@@ -1,0 +1,140 @@
+//! `ipdect status`: what runs, who is there, which calls stand.
+
+use ipdect_link::role::role_name;
+use ipdect_proto::admin::v1::calls_client::CallsClient;
+use ipdect_proto::admin::v1::devices_client::DevicesClient;
+use ipdect_proto::admin::v1::handsets_client::HandsetsClient;
+use ipdect_proto::admin::v1::{
+    Call, CallState, Device, DeviceState, Handset, ListCallsRequest, ListDevicesRequest,
+    ListHandsetsRequest,
+};
+
+use super::{ClientError, Session};
+
+/// Prints devices, handsets and calls.
+///
+/// # Errors
+/// [`ClientError`].
+pub(crate) async fn run(session: &Session) -> Result<(), ClientError> {
+    let devices = DevicesClient::new(session.channel())
+        .list(session.request(ListDevicesRequest::default()))
+        .await?
+        .into_inner()
+        .devices;
+    devices
+        .iter()
+        .map(device)
+        .for_each(|line| println!("{line}"));
+    let handsets = HandsetsClient::new(session.channel())
+        .list(session.request(ListHandsetsRequest::default()))
+        .await?
+        .into_inner()
+        .handsets;
+    handsets
+        .iter()
+        .map(handset)
+        .for_each(|line| println!("{line}"));
+    let calls = CallsClient::new(session.channel())
+        .list(session.request(ListCallsRequest::default()))
+        .await?
+        .into_inner()
+        .calls;
+    calls.iter().map(call).for_each(|line| println!("{line}"));
+    Ok(())
+}
+
+fn device(device: &Device) -> String {
+    let status = device.status.clone().unwrap_or_default();
+    let state = match status.state() {
+        DeviceState::Up => "up",
+        DeviceState::Down => "down",
+        DeviceState::Enrolled => "enrolled",
+        DeviceState::Refused => "refused",
+        DeviceState::Draining => "draining",
+        DeviceState::Unspecified => "unknown",
+    };
+    let why = status
+        .refusal
+        .map_or(status.warning, |refusal| refusal.remedy);
+    let role = role_name(device.role());
+    let line = format!(
+        "{role:8} {:20} {state:9} {} {why}",
+        device.node_id, device.release
+    );
+    line.trim_end().to_owned()
+}
+
+fn handset(handset: &Handset) -> String {
+    let state = handset.state.clone().unwrap_or_default();
+    let what = match (handset.subscribed, state.located, state.registered) {
+        (false, ..) => "not subscribed".to_owned(),
+        (_, false, _) => "not located".to_owned(),
+        (_, _, false) if state.last_error.is_empty() => "not registered".to_owned(),
+        (_, _, false) => format!("not registered: {}", state.last_error),
+        _ => format!("registered, base {}", state.base_node_id),
+    };
+    format!("handset  {:20} {:9} {what}", handset.ipei, handset.username)
+}
+
+fn call(call: &Call) -> String {
+    let state = match call.state() {
+        CallState::Dialling => "dialling",
+        CallState::Calling => "calling",
+        CallState::Ringing => "ringing",
+        CallState::Active => "active",
+        CallState::Held => "held",
+        CallState::Ended => "ended",
+        CallState::Unspecified => "unknown",
+    };
+    let (from, to) = match call.outgoing {
+        true => (&call.username, &call.peer_number),
+        false => (&call.peer_number, &call.username),
+    };
+    format!("call     {:20} {state:9} {from} to {to}", call.username)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ipdect_proto::admin::v1::{DeviceStatus, HandsetState};
+    use ipdect_proto::link::v1::{Refusal, Role};
+
+    #[test]
+    fn a_refused_device_tells_the_remedy() {
+        let refused = Device {
+            node_id: "base-7".into(),
+            role: Role::Base.into(),
+            release: "PCS07_".into(),
+            status: Some(DeviceStatus {
+                state: DeviceState::Refused.into(),
+                refusal: Some(Refusal {
+                    remedy: "upgrade it".into(),
+                    ..Refusal::default()
+                }),
+                ..DeviceStatus::default()
+            }),
+            ..Device::default()
+        };
+        assert_eq!(
+            device(&refused),
+            "base     base-7               refused   PCS07_ upgrade it"
+        );
+    }
+
+    #[test]
+    fn a_handset_tells_how_far_it_has_come() {
+        let mut one = Handset {
+            ipei: "655350000001".into(),
+            username: "1001".into(),
+            ..Handset::default()
+        };
+        assert!(handset(&one).ends_with("not subscribed"));
+        one.subscribed = true;
+        one.state = Some(HandsetState {
+            located: true,
+            last_error: "no proxy".into(),
+            ..HandsetState::default()
+        });
+        assert!(handset(&one).ends_with("not registered: no proxy"));
+    }
+}

@@ -1,0 +1,120 @@
+//! What `ipdect up` tells whoever started it: ten lines at most.
+
+use std::io::Write;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ipdect_link::release::Release;
+use ipdect_node::Running;
+use ipdect_portable::SubscriptionFailure;
+
+use super::System;
+use crate::host::Host;
+
+/// Tells what runs, where, and what to do next.
+pub(crate) fn parts(system: &System, password: &str) {
+    let at = |part: &Running, key: &str| {
+        part.address(key)
+            .map_or("-".to_owned(), |at| at.to_string())
+    };
+    let page = page(&system.admin);
+    let people = &system.plan.people;
+    let numbers: Vec<&str> = people.iter().map(|person| person.number.as_str()).collect();
+    let domain = at(&system.server, "domain.udp");
+    let call = match numbers.as_slice() {
+        [one, two, ..] => format!("press \"Call {two} from {one}\" on the page"),
+        _ => "add a user on the page".to_owned(),
+    };
+    say(&[
+        format!(
+            "ipdect {} ({}) is ready after {} ms; its files are in {}",
+            env!("CARGO_PKG_VERSION"),
+            Release::ours(),
+            system.times.ready.as_millis(),
+            system.plan.data.display()
+        ),
+        format!(
+            "  server    up  links {}, SIP {}, domain {domain}",
+            at(&system.server, "link.listen"),
+            at(&system.server, "sip.udp")
+        ),
+        format!(
+            "  media     up  speech of bases {}",
+            at(&system.media, "rtp.base_ports.0")
+        ),
+        format!(
+            "  base      up  virtual air {}",
+            at(&system.base, "radio.virtual.listen")
+        ),
+        format!(
+            "  admin     up  page {page}, gRPC {}, probes {}",
+            at(&system.admin, "grpc.listen"),
+            system.probes.address()
+        ),
+        format!("  handsets  {} on their way", list(&numbers)),
+        format!(
+            "Open {page} and log in as admin with {password}; the first thing asked for is a new password."
+        ),
+        format!(
+            "Then: 1. {call}  2. ipdect status  3. register a SIP phone at {domain}. Ctrl-C ends."
+        ),
+    ]);
+}
+
+/// Tells that the portables can be used.
+pub(crate) fn portables(host: &Host, after: Duration) {
+    let ready: Vec<&str> = host
+        .known()
+        .iter()
+        .filter(|known| known.view.borrow().status.located)
+        .map(|known| known.number.as_str())
+        .collect();
+    if !ready.is_empty() {
+        say(&[format!(
+            "  handsets  {} up after {} ms",
+            list(&ready),
+            after.as_millis()
+        )]);
+    }
+}
+
+/// Tells why a portable cannot be used.
+pub(crate) fn not_subscribed(number: &str, why: &SubscriptionFailure) {
+    tracing::error!(number, %why, "the virtual handset has no subscription");
+}
+
+/// Tells that the end was asked for.
+pub(crate) fn ending() {
+    say(&[
+        "Ending: calls are released, users de-registered; Ctrl-C again ends at once.".to_owned(),
+    ]);
+}
+
+fn list(numbers: &[&str]) -> String {
+    if numbers.is_empty() {
+        "none".to_owned()
+    } else {
+        numbers.join(", ")
+    }
+}
+
+/// The page on this machine: plain HTTP where it is served, else HTTPS.
+fn page(admin: &Running) -> String {
+    let of = |key: &str, scheme: &str| admin.address(key).map(|at| url(scheme, at));
+    of("web.plain", "http")
+        .or_else(|| of("web.listen", "https"))
+        .unwrap_or_else(|| "nowhere".to_owned())
+}
+
+fn url(scheme: &str, at: SocketAddr) -> String {
+    format!("{scheme}://{at}/")
+}
+
+fn say(lines: &[String]) {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        // A closed pipe is the reader's choice.
+        let _ = writeln!(out, "{line}");
+    }
+    let _ = out.flush();
+}
