@@ -24,7 +24,14 @@ struct Group {
 
 const NAVIGATION: &[(&str, &[(&str, &str)])] = &[
     ("", &[("/", "Overview")]),
-    ("Handsets", &[("/users", "Users"), ("/users/import", "Import and export"), ("/subscription", "Subscription")]),
+    (
+        "Handsets",
+        &[
+            ("/users", "Users"),
+            ("/users/import", "Import and export"),
+            ("/subscription", "Subscription"),
+        ],
+    ),
     ("Calls", &[("/calls", "Calls")]),
     ("Radio", &[("/radio", "Base stations")]),
     ("Cluster", &[("/devices", "Devices")]),
@@ -40,7 +47,14 @@ const NAVIGATION: &[(&str, &[(&str, &str)])] = &[
             ("/settings/links", "Links"),
         ],
     ),
-    ("Administration", &[("/events", "Events"), ("/audit", "Audit"), ("/password", "Password")]),
+    (
+        "Administration",
+        &[
+            ("/events", "Events"),
+            ("/audit", "Audit"),
+            ("/password", "Password"),
+        ],
+    ),
 ];
 
 #[derive(Template)]
@@ -59,12 +73,23 @@ struct Shell<'a> {
 
 fn groups(path: &str) -> Vec<Group> {
     // The longest entry that the path begins with is where we are.
-    let all = NAVIGATION.iter().flat_map(|(_, entries)| entries.iter().map(|(p, _)| *p));
-    let here = all.filter(|p| path == *p || (*p != "/" && path.strip_prefix(p).is_some_and(|r| r.starts_with('/'))));
+    let all = NAVIGATION
+        .iter()
+        .flat_map(|(_, entries)| entries.iter().map(|(p, _)| *p));
+    let here = all.filter(|p| {
+        path == *p || (*p != "/" && path.strip_prefix(p).is_some_and(|r| r.starts_with('/')))
+    });
     let here = here.max_by_key(|p| p.len()).unwrap_or("");
     let group = |(word, entries): &(&'static str, &[(&'static str, &'static str)])| Group {
         word,
-        entries: entries.iter().map(|(p, w)| Entry { path: p, word: w, here: *p == here }).collect(),
+        entries: entries
+            .iter()
+            .map(|(p, w)| Entry {
+                path: p,
+                word: w,
+                here: *p == here,
+            })
+            .collect(),
     };
     NAVIGATION.iter().map(group).collect()
 }
@@ -86,8 +111,15 @@ fn respond(status: StatusCode, shell: &Shell<'_>) -> HttpResponse {
 
 /// A page without navigation.
 pub(crate) fn bare(status: StatusCode, title: &str, body: &impl Template) -> HttpResponse {
-    let shell =
-        Shell { title, version: &VERSION, account: "", csrf: "", groups: Vec::new(), live: "", body: render(body) };
+    let shell = Shell {
+        title,
+        version: &VERSION,
+        account: "",
+        csrf: "",
+        groups: Vec::new(),
+        live: "",
+        body: render(body),
+    };
     respond(status, &shell)
 }
 
@@ -97,7 +129,12 @@ pub(crate) fn page(visit: &Visit, title: &str, body: &impl Template) -> HttpResp
 }
 
 /// A page that the stream at `live` keeps up to date.
-pub(crate) fn live_page(visit: &Visit, title: &str, live: &str, body: &impl Template) -> HttpResponse {
+pub(crate) fn live_page(
+    visit: &Visit,
+    title: &str,
+    live: &str,
+    body: &impl Template,
+) -> HttpResponse {
     answer(visit, StatusCode::OK, title, live, body)
 }
 
@@ -106,13 +143,23 @@ pub(crate) fn mistaken_page(visit: &Visit, title: &str, body: &impl Template) ->
     answer(visit, StatusCode::UNPROCESSABLE_ENTITY, title, "", body)
 }
 
-fn answer(visit: &Visit, status: StatusCode, title: &str, live: &str, body: &impl Template) -> HttpResponse {
+fn answer(
+    visit: &Visit,
+    status: StatusCode,
+    title: &str,
+    live: &str,
+    body: &impl Template,
+) -> HttpResponse {
     let shell = Shell {
         title,
         version: &VERSION,
         account: &visit.caller.name,
         csrf: &visit.csrf,
-        groups: if visit.caller.must_change { Vec::new() } else { groups(&visit.path) },
+        groups: if visit.caller.must_change {
+            Vec::new()
+        } else {
+            groups(&visit.path)
+        },
         live,
         body: render(body),
     };
@@ -121,7 +168,10 @@ fn answer(visit: &Visit, status: StatusCode, title: &str, live: &str, body: &imp
 
 /// Go there, by GET.
 pub(crate) fn elsewhere(path: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((LOCATION, path)).insert_header((CACHE_CONTROL, "no-store")).finish()
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, path))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .finish()
 }
 
 #[cfg(test)]
@@ -129,7 +179,12 @@ mod tests {
     use super::*;
 
     fn here(path: &str) -> Vec<&'static str> {
-        groups(path).into_iter().flat_map(|g| g.entries).filter(|e| e.here).map(|e| e.path).collect()
+        groups(path)
+            .into_iter()
+            .flat_map(|g| g.entries)
+            .filter(|e| e.here)
+            .map(|e| e.path)
+            .collect()
     }
 
     #[test]

@@ -24,7 +24,9 @@ pub(crate) static VERSION: LazyLock<String> = LazyLock::new(|| {
 
 /// One file.
 pub(crate) async fn asset(name: web::Path<String>) -> HttpResponse {
-    let Some(file) = Assets::get(&name) else { return HttpResponse::NotFound().finish() };
+    let Some(file) = Assets::get(&name) else {
+        return HttpResponse::NotFound().finish();
+    };
     let kind = match name.rsplit_once('.').map(|(_, end)| end) {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
@@ -33,7 +35,10 @@ pub(crate) async fn asset(name: web::Path<String>) -> HttpResponse {
     };
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, HeaderValue::from_static(kind)))
-        .insert_header((CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")))
+        .insert_header((
+            CACHE_CONTROL,
+            HeaderValue::from_static("public, max-age=31536000, immutable"),
+        ))
         .body(file.data.into_owned())
 }
 
@@ -48,7 +53,12 @@ mod tests {
         assert!(files.iter().map(|f| f.data.len()).sum::<usize>() < 150_000);
         for name in ["style.css", "app.js"] {
             let text = String::from_utf8(Assets::get(name).unwrap().data.into_owned()).unwrap();
-            assert!(!text.contains("http://") && !text.contains("https://") && !text.contains("@import"), "{name}");
+            assert!(
+                !text.contains("http://")
+                    && !text.contains("https://")
+                    && !text.contains("@import"),
+                "{name}"
+            );
         }
     }
 }

@@ -20,7 +20,12 @@ const ATTEMPTS: usize = 100;
 /// Pause before a broken stream is opened again.
 const PAUSE: Duration = Duration::from_secs(1);
 /// What is watched.
-const KINDS: &[LiveKind] = &[LiveKind::Call, LiveKind::Handset, LiveKind::Device, LiveKind::Attempt];
+const KINDS: &[LiveKind] = &[
+    LiveKind::Call,
+    LiveKind::Handset,
+    LiveKind::Device,
+    LiveKind::Attempt,
+];
 
 /// The tables.
 #[derive(Clone, Debug, Default)]
@@ -46,11 +51,14 @@ impl Tables {
     pub(crate) fn apply(&mut self, told: LiveItem) {
         self.synced |= told.synced;
         match told.item {
-            Some(Item::Call(call)) => keep(&mut self.calls, call.call_ref.clone(), call, told.removed),
+            Some(Item::Call(call)) => {
+                keep(&mut self.calls, call.call_ref.clone(), call, told.removed)
+            }
             Some(Item::Handset(h)) => keep(&mut self.handsets, h.ipei.clone(), h, told.removed),
             Some(Item::Device(d)) => keep(&mut self.devices, d.node_id.clone(), d, told.removed),
             Some(Item::Attempt(attempt)) if !told.removed => {
-                self.attempts.retain(|a| (a.id, a.at_utc_ms) != (attempt.id, attempt.at_utc_ms));
+                self.attempts
+                    .retain(|a| (a.id, a.at_utc_ms) != (attempt.id, attempt.at_utc_ms));
                 self.attempts.push_back(attempt);
                 if self.attempts.len() > ATTEMPTS {
                     self.attempts.pop_front();
@@ -87,7 +95,10 @@ impl Board {
     /// Empty tables.
     pub(crate) fn new() -> Self {
         let (changed, _) = watch::channel(0);
-        Self(Arc::new(Inner { tables: RwLock::default(), changed }))
+        Self(Arc::new(Inner {
+            tables: RwLock::default(),
+            changed,
+        }))
     }
 
     /// Looks at the tables.
@@ -165,12 +176,23 @@ mod tests {
     use super::*;
 
     fn device(name: &str) -> LiveItem {
-        let device = admin::Device { node_id: name.into(), ..Default::default() };
-        LiveItem { removed: false, item: Some(Item::Device(device)), synced: false }
+        let device = admin::Device {
+            node_id: name.into(),
+            ..Default::default()
+        };
+        LiveItem {
+            removed: false,
+            item: Some(Item::Device(device)),
+            synced: false,
+        }
     }
 
     fn synced() -> LiveItem {
-        LiveItem { removed: false, item: None, synced: true }
+        LiveItem {
+            removed: false,
+            item: None,
+            synced: true,
+        }
     }
 
     fn names(board: &Board) -> Vec<String> {
@@ -181,7 +203,9 @@ mod tests {
     fn after_a_broken_stream_the_old_tables_stay_until_the_new_ones_are_whole() {
         let board = Board::new();
         let mut fresh = Some(Tables::default());
-        [device("a"), device("b"), synced()].into_iter().for_each(|i| board.take(&mut fresh, i));
+        [device("a"), device("b"), synced()]
+            .into_iter()
+            .for_each(|i| board.take(&mut fresh, i));
         assert_eq!(names(&board), ["a", "b"]);
         board.lose(Status::unavailable("gone"));
         assert!(board.look(|t| t.lost_utc_ms > 0 && t.lost_because == "gone"));
@@ -191,14 +215,28 @@ mod tests {
         board.take(&mut fresh, synced());
         assert_eq!(names(&board), ["b"]);
         assert_eq!(board.look(|t| t.lost_utc_ms), 0);
-        board.take(&mut fresh, LiveItem { removed: true, ..device("b") });
+        board.take(
+            &mut fresh,
+            LiveItem {
+                removed: true,
+                ..device("b")
+            },
+        );
         assert_eq!(names(&board), Vec::<String>::new());
     }
 
     #[test]
     fn an_attempt_told_twice_is_kept_once() {
-        let attempt = admin::SubscriptionAttempt { id: 7, at_utc_ms: 1, ..Default::default() };
-        let item = LiveItem { removed: false, item: Some(Item::Attempt(attempt)), synced: false };
+        let attempt = admin::SubscriptionAttempt {
+            id: 7,
+            at_utc_ms: 1,
+            ..Default::default()
+        };
+        let item = LiveItem {
+            removed: false,
+            item: Some(Item::Attempt(attempt)),
+            synced: false,
+        };
         let mut tables = Tables::default();
         tables.apply(item.clone());
         tables.apply(item);

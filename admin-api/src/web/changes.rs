@@ -17,7 +17,13 @@ pub(crate) struct Difference {
 /// The fields that differ between two states of one form.
 pub(crate) fn differences(old: &[Input], new: &[Input]) -> Vec<Difference> {
     let changed = old.iter().zip(new).filter(|(o, n)| o.value != n.value);
-    changed.map(|(o, n)| Difference { label: n.label.clone(), old: o.shown(), new: n.shown() }).collect()
+    changed
+        .map(|(o, n)| Difference {
+            label: n.label.clone(),
+            old: o.shown(),
+            new: n.shown(),
+        })
+        .collect()
 }
 
 /// Names a set of values: saving asks for the very values whose difference was shown.
@@ -38,10 +44,17 @@ mod tests {
 
     #[test]
     fn only_what_changes_is_shown_in_words() {
-        let old = [Input::new("a", "GRUU", Kind::Switch, "off", ""), Input::new("b", "Domain", Kind::Text, "", "").holding("x")];
+        let old = [
+            Input::new("a", "GRUU", Kind::Switch, "off", ""),
+            Input::new("b", "Domain", Kind::Text, "", "").holding("x"),
+        ];
         let mut new = old.clone();
         new[0].value = "on".into();
-        let wanted = Difference { label: "GRUU".into(), old: "off".into(), new: "on".into() };
+        let wanted = Difference {
+            label: "GRUU".into(),
+            old: "off".into(),
+            new: "on".into(),
+        };
         assert_eq!(differences(&old, &new), [wanted]);
         assert_ne!(digest(1, &old), digest(1, &new));
         assert_ne!(digest(1, &old), digest(2, &old));

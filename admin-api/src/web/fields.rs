@@ -12,12 +12,20 @@ impl Fields {
 
     /// A field's text; empty if it was not sent.
     pub(crate) fn get(&self, name: &str) -> &str {
-        self.0.iter().rev().find(|(n, _)| n == name).map_or("", |(_, v)| v.trim())
+        self.0
+            .iter()
+            .rev()
+            .find(|(n, _)| n == name)
+            .map_or("", |(_, v)| v.trim())
     }
 
     /// A field's text with its blanks, as passwords need.
     pub(crate) fn raw(&self, name: &str) -> &str {
-        self.0.iter().rev().find(|(n, _)| n == name).map_or("", |(_, v)| v)
+        self.0
+            .iter()
+            .rev()
+            .find(|(n, _)| n == name)
+            .map_or("", |(_, v)| v)
     }
 
     /// Whether a box is ticked.
@@ -96,10 +104,16 @@ impl Input {
     pub(crate) fn shown(&self) -> String {
         match &self.kind {
             Kind::Switch => if self.value.is_empty() { "off" } else { "on" }.into(),
-            Kind::Secret => if self.value.is_empty() { "unchanged" } else { "a new one" }.into(),
-            Kind::Choice(all) => {
-                all.iter().find(|(v, _)| *v == self.value).map_or_else(|| self.value.clone(), |(_, w)| (*w).into())
+            Kind::Secret => if self.value.is_empty() {
+                "unchanged"
+            } else {
+                "a new one"
             }
+            .into(),
+            Kind::Choice(all) => all
+                .iter()
+                .find(|(v, _)| *v == self.value)
+                .map_or_else(|| self.value.clone(), |(_, w)| (*w).into()),
             _ if self.value.is_empty() => "empty".into(),
             _ => self.value.clone(),
         }
@@ -116,7 +130,11 @@ pub(crate) fn place_mistakes(message: &str, inputs: &mut [Input]) -> Vec<String>
     let mut rest: Vec<String> = Vec::new();
     let mut last: Option<usize> = None;
     for part in message.split("; ") {
-        if let Some((at, said)) = inputs.iter().enumerate().find_map(|(n, i)| about(&i.name, part).map(|s| (n, s))) {
+        if let Some((at, said)) = inputs
+            .iter()
+            .enumerate()
+            .find_map(|(n, i)| about(&i.name, part).map(|s| (n, s)))
+        {
             add(&mut inputs[at].mistake, said);
             last = Some(at);
         } else if let Some(at) = last {
@@ -152,7 +170,10 @@ mod tests {
     use super::*;
 
     fn inputs() -> Vec<Input> {
-        ["port", "local_port", "routes"].iter().map(|n| Input::new(n, n, Kind::Text, "", "")).collect()
+        ["port", "local_port", "routes"]
+            .iter()
+            .map(|n| Input::new(n, n, Kind::Text, "", ""))
+            .collect()
     }
 
     #[test]
@@ -163,13 +184,19 @@ mod tests {
         assert_eq!(all[0].mistake, "is missing");
         assert_eq!(all[1].mistake, "80: a port; TLS takes the next one");
         assert_eq!(all[2].mistake, "routes[1].uri = x: not a SIP address");
-        assert_eq!(place_mistakes("the store is full; make room", &mut inputs()), ["the store is full; make room"]);
+        assert_eq!(
+            place_mistakes("the store is full; make room", &mut inputs()),
+            ["the store is full; make room"]
+        );
     }
 
     #[test]
     fn a_field_sent_twice_counts_with_its_last_value() {
         let fields = Fields::new(vec![("a".into(), "1".into()), ("a".into(), " 2 ".into())]);
-        assert_eq!((fields.get("a"), fields.raw("a"), fields.get("b")), ("2", " 2 ", ""));
+        assert_eq!(
+            (fields.get("a"), fields.raw("a"), fields.get("b")),
+            ("2", " 2 ", "")
+        );
         assert!(fields.ticked("a") && !fields.ticked("b"));
     }
 }

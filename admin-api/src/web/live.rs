@@ -30,7 +30,11 @@ struct Listener {
 }
 
 /// The stream of one page.
-pub(crate) async fn live(visit: Visit, page: web::Path<String>, query: web::Query<Vec<(String, String)>>) -> HttpResponse {
+pub(crate) async fn live(
+    visit: Visit,
+    page: web::Path<String>,
+    query: web::Query<Vec<(String, String)>>,
+) -> HttpResponse {
     let listener = Listener {
         board: visit.gui.board.changes(),
         portables: visit.gui.api.portables().subscribe(),
@@ -54,7 +58,13 @@ async fn next(mut listener: Listener) -> Option<(Result<Bytes, Infallible>, List
     }
     loop {
         // Asking for the secret does not prolong the session; an open page shall not live for ever.
-        if listener.visit.gui.api.csrf(&listener.visit.caller).is_empty() {
+        if listener
+            .visit
+            .gui
+            .api
+            .csrf(&listener.visit.caller)
+            .is_empty()
+        {
             listener.over = true;
             return Some((Ok(event("over", "log in again")), listener));
         }
@@ -69,7 +79,11 @@ async fn next(mut listener: Listener) -> Option<(Result<Bytes, Infallible>, List
             Change::Happened => {
                 tokio::time::sleep(GATHER).await;
                 // The page is made of what is, not of the changes: those before it are done with.
-                while !matches!(listener.portables.try_recv(), Err(broadcast::error::TryRecvError::Empty | broadcast::error::TryRecvError::Closed)) {}
+                while !matches!(
+                    listener.portables.try_recv(),
+                    Err(broadcast::error::TryRecvError::Empty
+                        | broadcast::error::TryRecvError::Closed)
+                ) {}
                 listener.board.mark_unchanged();
             }
             Change::Nothing => return Some((Ok(Bytes::from_static(b": alive\n\n")), listener)),
@@ -113,6 +127,9 @@ mod tests {
 
     #[test]
     fn no_text_breaks_out_of_an_event() {
-        assert_eq!(event("page", "<b>\r\nevent: evil\n\nx</b>"), "event: page\ndata: <b>\ndata: event: evil\ndata: \ndata: x</b>\n\n");
+        assert_eq!(
+            event("page", "<b>\r\nevent: evil\n\nx</b>"),
+            "event: page\ndata: <b>\ndata: event: evil\ndata: \ndata: x</b>\n\n"
+        );
     }
 }

@@ -63,7 +63,12 @@ pub async fn serve(
 ) -> io::Result<()> {
     let board = Board::new();
     let following = tokio::spawn(board.clone().follow(api.upstream().clone(), stop.clone()));
-    let gui = Gui { api, board, window: Arc::default(), stop };
+    let gui = Gui {
+        api,
+        board,
+        window: Arc::default(),
+        stop,
+    };
     let (tell, told) = oneshot::channel();
     let thread = std::thread::Builder::new().name("web".into());
     thread.spawn(move || {
@@ -73,7 +78,11 @@ pub async fn serve(
     })?;
     let served = told.await;
     following.abort();
-    served.unwrap_or_else(|_| Err(io::Error::other("the thread of the web pages died; its panic is in the log")))
+    served.unwrap_or_else(|_| {
+        Err(io::Error::other(
+            "the thread of the web pages died; its panic is in the log",
+        ))
+    })
 }
 
 async fn run(
@@ -113,5 +122,8 @@ fn headers() -> DefaultHeaders {
         .add(("Referrer-Policy", "same-origin"))
         .add(("Cross-Origin-Opener-Policy", "same-origin"))
         .add(("Cross-Origin-Resource-Policy", "same-origin"))
-        .add(("Permissions-Policy", "camera=(), geolocation=(), microphone=()"))
+        .add((
+            "Permissions-Policy",
+            "camera=(), geolocation=(), microphone=()",
+        ))
 }

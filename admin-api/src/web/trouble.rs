@@ -57,23 +57,45 @@ impl Trouble {
     fn what_and_remedy(&self) -> (&'static str, &'static str) {
         let Self::Status(status) = self else {
             return match self {
-                Self::Forged => ("Nothing was changed", "Go back, reload the page, and send the form again."),
-                _ => ("The form could not be read", "Go back and send it again; a CSV file may have 4 MiB."),
+                Self::Forged => (
+                    "Nothing was changed",
+                    "Go back, reload the page, and send the form again.",
+                ),
+                _ => (
+                    "The form could not be read",
+                    "Go back and send it again; a CSV file may have 4 MiB.",
+                ),
             };
         };
         match status.code() {
-            Code::NotFound => ("There is no such thing", "It may have been removed meanwhile; look in the list."),
-            Code::PermissionDenied => ("This is not for your account", "Ask an administrator to do it, or to give your account the role."),
-            Code::InvalidArgument => ("That cannot be done as asked", "Go back, mend it, and send it again."),
-            Code::ResourceExhausted => ("Too many attempts", "Wait as long as it says, then try again."),
+            Code::NotFound => (
+                "There is no such thing",
+                "It may have been removed meanwhile; look in the list.",
+            ),
+            Code::PermissionDenied => (
+                "This is not for your account",
+                "Ask an administrator to do it, or to give your account the role.",
+            ),
+            Code::InvalidArgument => (
+                "That cannot be done as asked",
+                "Go back, mend it, and send it again.",
+            ),
+            Code::ResourceExhausted => (
+                "Too many attempts",
+                "Wait as long as it says, then try again.",
+            ),
             Code::Unavailable | Code::Unknown | Code::DeadlineExceeded => (
                 "No server answers",
                 "Calls go on without these pages. See whether ipdect-server runs and can be reached, then load this page again.",
             ),
-            Code::FailedPrecondition | Code::Aborted | Code::AlreadyExists => {
-                ("Something changed meanwhile", "Go back, reload the page, and look before you send it again.")
-            }
-            _ => ("Something failed inside", "Try again. If it stays, report it with the id below; it is in the log too."),
+            Code::FailedPrecondition | Code::Aborted | Code::AlreadyExists => (
+                "Something changed meanwhile",
+                "Go back, reload the page, and look before you send it again.",
+            ),
+            _ => (
+                "Something failed inside",
+                "Try again. If it stays, report it with the id below; it is in the log too.",
+            ),
         }
     }
 }
@@ -85,7 +107,9 @@ pub(crate) fn http_status(code: Code) -> StatusCode {
         Code::PermissionDenied => StatusCode::FORBIDDEN,
         Code::InvalidArgument | Code::OutOfRange => StatusCode::BAD_REQUEST,
         Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-        Code::Unavailable | Code::Unknown | Code::DeadlineExceeded => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Unavailable | Code::Unknown | Code::DeadlineExceeded => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         Code::FailedPrecondition | Code::Aborted | Code::AlreadyExists => StatusCode::CONFLICT,
         _ => StatusCode::INTERNAL_SERVER_ERROR,
     }
@@ -94,7 +118,10 @@ pub(crate) fn http_status(code: Code) -> StatusCode {
 /// Seconds after which to try again, if the status says so.
 pub(crate) fn retry_after(status: &Status) -> Option<String> {
     let said = status.metadata().get("retry-after")?;
-    said.to_str().ok().filter(|t| t.bytes().all(|b| b.is_ascii_digit())).map(str::to_string)
+    said.to_str()
+        .ok()
+        .filter(|t| t.bytes().all(|b| b.is_ascii_digit()))
+        .map(str::to_string)
 }
 
 impl ResponseError for Trouble {
@@ -109,12 +136,23 @@ impl ResponseError for Trouble {
 
     fn error_response(&self) -> HttpResponse {
         if let Self::Elsewhere(path) = self {
-            return HttpResponse::SeeOther().insert_header((LOCATION, path.as_str())).finish();
+            return HttpResponse::SeeOther()
+                .insert_header((LOCATION, path.as_str()))
+                .finish();
         }
         let id = format!("{:016x}", rand::random::<u64>());
         warn!(error_id = %id, cause = %self, "a page could not be shown");
         let (what, remedy) = self.what_and_remedy();
-        let mut answer = bare(self.status_code(), what, &Body { what, cause: self.to_string(), remedy, id: &id });
+        let mut answer = bare(
+            self.status_code(),
+            what,
+            &Body {
+                what,
+                cause: self.to_string(),
+                remedy,
+                id: &id,
+            },
+        );
         if let Self::Status(status) = self
             && let Some(value) = retry_after(status).and_then(|s| s.parse().ok())
         {
@@ -131,7 +169,9 @@ mod tests {
     #[test]
     fn a_flood_of_logins_gets_429_and_when_to_come_back() {
         let mut status = Status::resource_exhausted("too many wrong passwords; try again in 42 s");
-        status.metadata_mut().insert("retry-after", "42".parse().unwrap());
+        status
+            .metadata_mut()
+            .insert("retry-after", "42".parse().unwrap());
         let answer = Trouble::from(status).error_response();
         assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
         assert_eq!(answer.headers().get(RETRY_AFTER).unwrap(), "42");
@@ -140,7 +180,13 @@ mod tests {
     #[test]
     fn without_session_the_way_leads_to_the_login() {
         let answer = Trouble::from(Status::unauthenticated("log in first")).error_response();
-        assert_eq!((answer.status(), answer.headers().get(LOCATION).unwrap().to_str().unwrap()), (StatusCode::SEE_OTHER, "/login"));
+        assert_eq!(
+            (
+                answer.status(),
+                answer.headers().get(LOCATION).unwrap().to_str().unwrap()
+            ),
+            (StatusCode::SEE_OTHER, "/login")
+        );
     }
 
     #[actix_web::test]
@@ -148,6 +194,9 @@ mod tests {
         let answer = Trouble::from(Status::not_found("<script>alert(1)</script>")).error_response();
         let body = actix_web::body::to_bytes(answer.into_body()).await.unwrap();
         let text = String::from_utf8(body.to_vec()).unwrap();
-        assert!(text.contains("&#60;script&#62;") && !text.contains("<script>alert"), "{text}");
+        assert!(
+            text.contains("&#60;script&#62;") && !text.contains("<script>alert"),
+            "{text}"
+        );
     }
 }

@@ -48,12 +48,20 @@ impl Visit {
         let path = request.path().to_string();
         let to_login = || Trouble::Elsewhere(login_address(request));
         let cookie = request.cookie(cookie_name(request)).ok_or_else(to_login)?;
-        let caller = gui.api.caller(cookie.value(), address(request)).map_err(|_| to_login())?;
+        let caller = gui
+            .api
+            .caller(cookie.value(), address(request))
+            .map_err(|_| to_login())?;
         if caller.must_change && !BEFORE_CHANGE.contains(&path.as_str()) {
             return Err(Trouble::Elsewhere("/password".into()));
         }
         let csrf = gui.api.csrf(&caller);
-        Ok(Self { gui, caller, csrf, path })
+        Ok(Self {
+            gui,
+            caller,
+            csrf,
+            path,
+        })
     }
 }
 
@@ -84,7 +92,11 @@ impl FromRequest for Posted {
         let stranger = comes_from_elsewhere(request);
         Box::pin(async move {
             let visit = visit?;
-            let fields = Fields::new(form.await.map_err(|e| Trouble::Form(e.to_string()))?.into_inner());
+            let fields = Fields::new(
+                form.await
+                    .map_err(|e| Trouble::Form(e.to_string()))?
+                    .into_inner(),
+            );
             if stranger || !same_secret(fields.get("csrf"), &visit.csrf) {
                 return Err(Trouble::Forged);
             }
@@ -101,12 +113,18 @@ pub(crate) fn gui(request: &HttpRequest) -> Result<web::Data<Gui>, Trouble> {
 
 /// Where a request comes from.
 pub(crate) fn address(request: &HttpRequest) -> IpAddr {
-    request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip())
+    request
+        .peer_addr()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip())
 }
 
 /// The session cookie's name. Ports share cookies, so plain HTTP has another one; `__Host-` keeps subdomains out.
 pub(crate) fn cookie_name(request: &HttpRequest) -> &'static str {
-    if request.app_config().secure() { "__Host-ipdect" } else { "ipdect" }
+    if request.app_config().secure() {
+        "__Host-ipdect"
+    } else {
+        "ipdect"
+    }
 }
 
 /// A cookie that scripts cannot read and other sites cannot send.
@@ -121,7 +139,10 @@ pub(crate) fn cookie(request: &HttpRequest, name: &str, value: &str) -> Cookie<'
 
 /// Whether a browser says that another site made this request.
 pub(crate) fn comes_from_elsewhere(request: &HttpRequest) -> bool {
-    let said = request.headers().get("Sec-Fetch-Site").and_then(|v| v.to_str().ok());
+    let said = request
+        .headers()
+        .get("Sec-Fetch-Site")
+        .and_then(|v| v.to_str().ok());
     said.is_some_and(|site| site != "same-origin" && site != "none")
 }
 
@@ -132,13 +153,18 @@ pub(crate) fn same_secret(said: &str, kept: &str) -> bool {
 
 /// A path of our own to go to after login; anything else is the overview.
 pub(crate) fn own_path(wanted: &str) -> &str {
-    let own = wanted.starts_with('/') && !wanted.starts_with("//") && !wanted.contains(['\\', '\r', '\n']);
+    let own = wanted.starts_with('/')
+        && !wanted.starts_with("//")
+        && !wanted.contains(['\\', '\r', '\n']);
     if own { wanted } else { "/" }
 }
 
 fn login_address(request: &HttpRequest) -> String {
     let wanted = request.uri().path_and_query().map_or("/", |p| p.as_str());
-    if request.method() != actix_web::http::Method::GET || wanted == "/" || wanted.starts_with("/live/") {
+    if request.method() != actix_web::http::Method::GET
+        || wanted == "/"
+        || wanted.starts_with("/live/")
+    {
         return "/login".into();
     }
     format!("/login?next={}", super::words::escaped(wanted))
@@ -152,7 +178,14 @@ mod tests {
     #[test]
     fn after_login_only_our_own_pages_are_gone_to() {
         assert_eq!(own_path("/users?q=anna"), "/users?q=anna");
-        for foreign in ["//evil.example", "https://evil.example", "/\\evil.example", "", "users", "/a\r\nSet-Cookie: b"] {
+        for foreign in [
+            "//evil.example",
+            "https://evil.example",
+            "/\\evil.example",
+            "",
+            "users",
+            "/a\r\nSet-Cookie: b",
+        ] {
             assert_eq!(own_path(foreign), "/", "{foreign}");
         }
     }
@@ -162,9 +195,13 @@ mod tests {
         assert!(same_secret("abc", "abc"));
         assert!(!same_secret("", ""));
         assert!(!same_secret("abd", "abc"));
-        let request = TestRequest::post().insert_header(("Sec-Fetch-Site", "cross-site")).to_http_request();
+        let request = TestRequest::post()
+            .insert_header(("Sec-Fetch-Site", "cross-site"))
+            .to_http_request();
         assert!(comes_from_elsewhere(&request));
-        let request = TestRequest::post().insert_header(("Sec-Fetch-Site", "same-origin")).to_http_request();
+        let request = TestRequest::post()
+            .insert_header(("Sec-Fetch-Site", "same-origin"))
+            .to_http_request();
         assert!(!comes_from_elsewhere(&request));
     }
 
@@ -177,8 +214,13 @@ mod tests {
 
     #[test]
     fn a_page_that_needs_login_is_come_back_to() {
-        let request = TestRequest::get().uri("/users?q=a b".replace(' ', "%20").as_str()).to_http_request();
-        assert_eq!(login_address(&request), "/login?next=%2Fusers%3Fq%3Da%2520b");
+        let request = TestRequest::get()
+            .uri("/users?q=a b".replace(' ', "%20").as_str())
+            .to_http_request();
+        assert_eq!(
+            login_address(&request),
+            "/login?next=%2Fusers%3Fq%3Da%2520b"
+        );
         let request = TestRequest::post().uri("/users").to_http_request();
         assert_eq!(login_address(&request), "/login");
     }

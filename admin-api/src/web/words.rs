@@ -3,7 +3,9 @@
 use std::time::SystemTime;
 
 use ipdect_proto::admin::v1 as admin;
-use ipdect_proto::admin::v1::{CallState, DeviceState, PortableCallState, PortableLinkState, Severity};
+use ipdect_proto::admin::v1::{
+    CallState, DeviceState, PortableCallState, PortableLinkState, Severity,
+};
 use ipdect_proto::link::v1::{RefusalReason, Role};
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -21,7 +23,10 @@ pub(crate) struct Status {
 
 /// A state.
 pub(crate) fn status(shape: &'static str, word: impl Into<String>) -> Status {
-    Status { shape, word: word.into() }
+    Status {
+        shape,
+        word: word.into(),
+    }
 }
 
 /// Now, milliseconds since 1970.
@@ -34,13 +39,16 @@ pub(crate) fn exact(ms: u64) -> String {
     let nanos = i128::from(ms) * 1_000_000;
     let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok();
     let form = format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
-    at.and_then(|t| t.format(&form).ok()).unwrap_or_else(|| "unknown".into())
+    at.and_then(|t| t.format(&form).ok())
+        .unwrap_or_else(|| "unknown".into())
 }
 
 fn element(ms: u64, kind: &str, text: &str) -> String {
     let exact = exact(ms);
     let machine = exact.replace(" UTC", "Z").replace(' ', "T");
-    format!("<time datetime=\"{machine}\" title=\"{exact}\" data-ms=\"{ms}\" data-kind=\"{kind}\">{text}</time>")
+    format!(
+        "<time datetime=\"{machine}\" title=\"{exact}\" data-ms=\"{ms}\" data-kind=\"{kind}\">{text}</time>"
+    )
 }
 
 /// A time as HTML: how long ago, the exact one as title. Zero: never.
@@ -61,13 +69,21 @@ pub(crate) fn ago(ms: u64) -> String {
 
 /// A running length as HTML.
 pub(crate) fn since(ms: u64) -> String {
-    if ms == 0 { String::new() } else { element(ms, "since", &length(now_ms().saturating_sub(ms))) }
+    if ms == 0 {
+        String::new()
+    } else {
+        element(ms, "since", &length(now_ms().saturating_sub(ms)))
+    }
 }
 
 /// Time until then as HTML.
 pub(crate) fn until(ms: u64) -> String {
     let left = ms.saturating_sub(now_ms());
-    let text = if left == 0 { "over".to_string() } else { format!("in {}", length(left)) };
+    let text = if left == 0 {
+        "over".to_string()
+    } else {
+        format!("in {}", length(left))
+    };
     element(ms, "until", &text)
 }
 
@@ -86,7 +102,11 @@ pub(crate) fn ipei(digits: &str) -> String {
     if digits.len() != 12 || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return digits.into();
     }
-    let sum: u32 = digits.bytes().zip(1..).map(|(b, place)| u32::from(b - b'0') * place).sum();
+    let sum: u32 = digits
+        .bytes()
+        .zip(1..)
+        .map(|(b, place)| u32::from(b - b'0') * place)
+        .sum();
     let check = match sum % 11 {
         10 => "*".to_string(),
         digit => digit.to_string(),
@@ -98,13 +118,21 @@ pub(crate) fn ipei(digits: &str) -> String {
 pub(crate) fn escaped(text: &str) -> String {
     let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
     text.bytes().fold(String::new(), |out, b| {
-        if keep(b) { out + &char::from(b).to_string() } else { out + &format!("%{b:02X}") }
+        if keep(b) {
+            out + &char::from(b).to_string()
+        } else {
+            out + &format!("%{b:02X}")
+        }
     })
 }
 
 /// `1 base station`, `2 base stations`.
 pub(crate) fn count(n: usize, one: &str) -> String {
-    if n == 1 { format!("1 {one}") } else { format!("{n} {one}s") }
+    if n == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{n} {one}s")
+    }
 }
 
 /// A role for a person.
@@ -121,12 +149,22 @@ pub(crate) fn role(role: Role) -> &'static str {
 
 /// What a device does.
 pub(crate) fn device(device: &admin::Device) -> Status {
-    let state = device.status.as_ref().map_or(DeviceState::Unspecified, admin::DeviceStatus::state);
+    let state = device
+        .status
+        .as_ref()
+        .map_or(DeviceState::Unspecified, admin::DeviceStatus::state);
     if device.disabled && state != DeviceState::Up {
         return status("draining", "switched off");
     }
     match state {
-        DeviceState::Up if device.status.as_ref().is_some_and(|s| !s.warning.is_empty()) => status("degraded", "up, with a warning"),
+        DeviceState::Up
+            if device
+                .status
+                .as_ref()
+                .is_some_and(|s| !s.warning.is_empty()) =>
+        {
+            status("degraded", "up, with a warning")
+        }
         DeviceState::Up => status("up", "up"),
         DeviceState::Down => status("down", "down"),
         DeviceState::Refused => status("refused", "refused"),
@@ -154,7 +192,11 @@ pub(crate) fn refusal(reason: RefusalReason) -> &'static str {
 /// What a handset does, in the words of the status table.
 pub(crate) fn handset(handset: &admin::Handset) -> Status {
     let Some(state) = handset.state.as_ref().filter(|_| handset.subscribed) else {
-        return if handset.subscribed { status("unknown", "subscribed") } else { status("unknown", "not subscribed") };
+        return if handset.subscribed {
+            status("unknown", "subscribed")
+        } else {
+            status("unknown", "not subscribed")
+        };
     };
     if state.calls > 0 {
         return status("busy", "in a call");
@@ -194,7 +236,9 @@ pub(crate) fn portable(portable: &admin::Portable) -> Status {
         (PortableLinkState::NoSignal, _) => status("down", "no signal"),
         (PortableLinkState::NotSubscribed, _) => status("degraded", "not subscribed"),
         (PortableLinkState::Subscribing, _) => status("busy", "subscribing"),
-        (PortableLinkState::Locating, PortableCallState::Idle | PortableCallState::Unspecified) => status("busy", "locating"),
+        (PortableLinkState::Locating, PortableCallState::Idle | PortableCallState::Unspecified) => {
+            status("busy", "locating")
+        }
         (_, PortableCallState::Dialling) => status("busy", "dialling"),
         (_, PortableCallState::Calling) => status("busy", "calling"),
         (_, PortableCallState::Ringing) => status("busy", "ringing"),
@@ -231,24 +275,50 @@ mod tests {
         assert_eq!(ago(0), "never");
         let text = ago(1_000);
         assert!(text.contains("title=\"1970-01-01 00:00:01 UTC\""), "{text}");
-        assert!(text.contains("datetime=\"1970-01-01T00:00:01Z\"") && text.contains("days ago"), "{text}");
-        assert_eq!((length(61_000), length(3_661_000)), ("1:01".into(), "1:01:01".into()));
-        assert!(ago(u64::MAX).contains("unknown"), "a time out of range is no panic");
+        assert!(
+            text.contains("datetime=\"1970-01-01T00:00:01Z\"") && text.contains("days ago"),
+            "{text}"
+        );
+        assert_eq!(
+            (length(61_000), length(3_661_000)),
+            ("1:01".into(), "1:01:01".into())
+        );
+        assert!(
+            ago(u64::MAX).contains("unknown"),
+            "a time out of range is no panic"
+        );
     }
 
     #[test]
     fn states_come_in_words() {
-        let mut handset_ = admin::Handset { subscribed: true, ..Default::default() };
+        let mut handset_ = admin::Handset {
+            subscribed: true,
+            ..Default::default()
+        };
         assert_eq!(handset(&handset_).word, "subscribed");
-        handset_.state = Some(admin::HandsetState { located: true, base_reachable: true, last_status: 403, ..Default::default() });
-        assert_eq!(handset(&handset_), status("down", "registration failed (403)"));
-        let ended = admin::Call { state: CallState::Ended.into(), ..Default::default() };
+        handset_.state = Some(admin::HandsetState {
+            located: true,
+            base_reachable: true,
+            last_status: 403,
+            ..Default::default()
+        });
+        assert_eq!(
+            handset(&handset_),
+            status("down", "registration failed (403)")
+        );
+        let ended = admin::Call {
+            state: CallState::Ended.into(),
+            ..Default::default()
+        };
         assert_eq!(call(&ended).word, "not answered");
     }
 
     #[test]
     fn addresses_hold_any_text() {
         assert_eq!(escaped("a b/ü\0"), "a%20b%2F%C3%BC%00");
-        assert_eq!((count(1, "call"), count(0, "call")), ("1 call".into(), "0 calls".into()));
+        assert_eq!(
+            (count(1, "call"), count(0, "call")),
+            ("1 call".into(), "0 calls".into())
+        );
     }
 }

@@ -71,7 +71,15 @@ pub(crate) async fn radio(visit: Visit) -> HttpResponse {
 pub(crate) fn radio_body(visit: &Visit) -> RadioBody {
     let figures = |d: &admin::Device| d.status.as_ref().map_or((0, 0), |s| (s.busy, s.capacity));
     let row = |d: &admin::Device| (views::device(d), figures(d).0, figures(d).1);
-    RadioBody { bases: visit.gui.board.look(|t| t.devices.values().filter(|d| d.role() == Role::Base).map(row).collect()) }
+    RadioBody {
+        bases: visit.gui.board.look(|t| {
+            t.devices
+                .values()
+                .filter(|d| d.role() == Role::Base)
+                .map(row)
+                .collect()
+        }),
+    }
 }
 
 /// All devices.
@@ -82,11 +90,23 @@ pub(crate) async fn list(visit: Visit) -> Result<HttpResponse, Trouble> {
 
 /// Its body.
 pub(crate) async fn list_body(visit: &Visit) -> Result<ListBody, Trouble> {
-    let mut all = visit.gui.api.devices_list(&visit.caller, Role::Unspecified).await?;
+    let mut all = visit
+        .gui
+        .api
+        .devices_list(&visit.caller, Role::Unspecified)
+        .await?;
     all.sort_by_key(|d| (d.role, d.node_id.clone()));
-    let is_refused = |d: &&admin::Device| d.status.as_ref().is_some_and(|s| s.state() == admin::DeviceState::Refused);
+    let is_refused = |d: &&admin::Device| {
+        d.status
+            .as_ref()
+            .is_some_and(|s| s.state() == admin::DeviceState::Refused)
+    };
     let (refused, devices): (Vec<_>, Vec<_>) = all.iter().partition(is_refused);
-    let tokens = if visit.administers() { visit.gui.api.token_list(&visit.caller).await? } else { Vec::new() };
+    let tokens = if visit.administers() {
+        visit.gui.api.token_list(&visit.caller).await?
+    } else {
+        Vec::new()
+    };
     Ok(ListBody {
         csrf: visit.csrf.clone(),
         administers: visit.administers(),
@@ -117,27 +137,62 @@ pub(crate) async fn create_token(posted: Posted) -> Result<HttpResponse, Trouble
         "media" => (Role::Media, "media.toml of ipdect-media"),
         "admin" => (Role::Admin, "admin.toml of ipdect-admin"),
         "host" => (Role::Host, "ipdect handset"),
-        _ => return Err(Status::invalid_argument("role: choose base station, media resource, admin API or host").into()),
+        _ => {
+            return Err(Status::invalid_argument(
+                "role: choose base station, media resource, admin API or host",
+            )
+            .into());
+        }
     };
-    let number = |name: &str, most: u32| fields.get(name).parse::<u32>().ok().filter(|n| (1..=most).contains(n));
+    let number = |name: &str, most: u32| {
+        fields
+            .get(name)
+            .parse::<u32>()
+            .ok()
+            .filter(|n| (1..=most).contains(n))
+    };
     let (Some(uses), Some(hours)) = (number("uses", 1000), number("hours", 720)) else {
-        return Err(Status::invalid_argument("uses and hours: write whole numbers, 1 to 1000 uses and 1 to 720 hours").into());
+        return Err(Status::invalid_argument(
+            "uses and hours: write whole numbers, 1 to 1000 uses and 1 to 720 hours",
+        )
+        .into());
     };
-    let request = admin::CreateTokenRequest { role: role.into(), uses, valid_s: hours * 3600, note: fields.get("note").into() };
+    let request = admin::CreateTokenRequest {
+        role: role.into(),
+        uses,
+        valid_s: hours * 3600,
+        note: fields.get("note").into(),
+    };
     let made = visit.gui.api.token_create(&visit.caller, request).await?;
     let mut body = list_body(&visit).await?;
-    body.made = Some(Made { text: made.text, role: words::role(role), program });
+    body.made = Some(Made {
+        text: made.text,
+        role: words::role(role),
+        program,
+    });
     Ok(page(&visit, "Devices", &body))
 }
 
 /// Makes a token worthless.
-pub(crate) async fn revoke_token(posted: Posted, id: web::Path<String>) -> Result<HttpResponse, Trouble> {
-    posted.visit.gui.api.token_revoke(&posted.visit.caller, &id).await?;
+pub(crate) async fn revoke_token(
+    posted: Posted,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Trouble> {
+    posted
+        .visit
+        .gui
+        .api
+        .token_revoke(&posted.visit.caller, &id)
+        .await?;
     Ok(elsewhere("/devices#tokens"))
 }
 
 async fn found(visit: &Visit, node: &str) -> Result<admin::Device, Trouble> {
-    let all = visit.gui.api.devices_list(&visit.caller, Role::Unspecified).await?;
+    let all = visit
+        .gui
+        .api
+        .devices_list(&visit.caller, Role::Unspecified)
+        .await?;
     let device = all.into_iter().find(|d| d.node_id == node);
     device.ok_or_else(|| Status::not_found(format!("there is no device `{node}`")).into())
 }
@@ -151,7 +206,12 @@ fn inputs(device: &admin::Device) -> Vec<Input> {
     ]
 }
 
-fn device_body<'a>(visit: &'a Visit, device: &admin::Device, inputs: Vec<Input>, errors: Vec<String>) -> DeviceBody<'a> {
+fn device_body<'a>(
+    visit: &'a Visit,
+    device: &admin::Device,
+    inputs: Vec<Input>,
+    errors: Vec<String>,
+) -> DeviceBody<'a> {
     DeviceBody {
         csrf: &visit.csrf,
         administers: visit.administers(),
@@ -166,7 +226,11 @@ fn device_body<'a>(visit: &'a Visit, device: &admin::Device, inputs: Vec<Input>,
 }
 
 /// One device.
-pub(crate) async fn show(visit: Visit, node: web::Path<String>, query: web::Query<Vec<(String, String)>>) -> Result<HttpResponse, Trouble> {
+pub(crate) async fn show(
+    visit: Visit,
+    node: web::Path<String>,
+    query: web::Query<Vec<(String, String)>>,
+) -> Result<HttpResponse, Trouble> {
     let device = found(&visit, &node).await?;
     let mut body = device_body(&visit, &device, inputs(&device), Vec::new());
     body.saved = Fields::new(query.into_inner()).ticked("saved");
@@ -174,7 +238,10 @@ pub(crate) async fn show(visit: Visit, node: web::Path<String>, query: web::Quer
 }
 
 /// Changes a device.
-pub(crate) async fn update(posted: Posted, node: web::Path<String>) -> Result<HttpResponse, Trouble> {
+pub(crate) async fn update(
+    posted: Posted,
+    node: web::Path<String>,
+) -> Result<HttpResponse, Trouble> {
     let Posted { visit, fields } = posted;
     let mut device = found(&visit, &node).await?;
     device.site = fields.get("site").into();
@@ -182,26 +249,40 @@ pub(crate) async fn update(posted: Posted, node: web::Path<String>) -> Result<Ht
     device.disabled = fields.ticked("disabled");
     device.revision = fields.get("revision").parse().unwrap_or(0);
     device.status = None;
-    let request = admin::UpdateDeviceRequest { device: Some(device.clone()), reason: fields.get("reason").into() };
+    let request = admin::UpdateDeviceRequest {
+        device: Some(device.clone()),
+        reason: fields.get("reason").into(),
+    };
     match visit.gui.api.device_update(&visit.caller, request).await {
         Ok(_) => Ok(elsewhere(&format!("/devices/{}?saved=1", escaped(&node)))),
         Err(status) if status.code() == Code::InvalidArgument => {
             let mut inputs = inputs(&device);
             let errors = place_mistakes(status.message(), &mut inputs);
-            Ok(mistaken_page(&visit, &device.node_id, &device_body(&visit, &device, inputs, errors)))
+            Ok(mistaken_page(
+                &visit,
+                &device.node_id,
+                &device_body(&visit, &device, inputs, errors),
+            ))
         }
         Err(status) => Err(status.into()),
     }
 }
 
 /// Asks before a device is removed.
-pub(crate) async fn ask_delete(visit: Visit, node: web::Path<String>) -> Result<HttpResponse, Trouble> {
+pub(crate) async fn ask_delete(
+    visit: Visit,
+    node: web::Path<String>,
+) -> Result<HttpResponse, Trouble> {
     let device = found(&visit, &node).await?;
     let what = format!("Remove {} {}", words::role(device.role()), device.node_id);
     let busy = device.status.as_ref().map_or(0, |s| s.busy);
-    let mut happens = vec!["Its certificate no longer counts, and its link ends at once.".to_string()];
+    let mut happens =
+        vec!["Its certificate no longer counts, and its link ends at once.".to_string()];
     if busy > 0 {
-        happens.push(format!("{} that it carries now will end or move.", words::count(busy as usize, "stream of speech")));
+        happens.push(format!(
+            "{} that it carries now will end or move.",
+            words::count(busy as usize, "stream of speech")
+        ));
     }
     happens.push("To use the unit again, enrol it with a new token.".into());
     let body = DeleteBody {
@@ -216,8 +297,15 @@ pub(crate) async fn ask_delete(visit: Visit, node: web::Path<String>) -> Result<
 }
 
 /// Removes a device.
-pub(crate) async fn delete(posted: Posted, node: web::Path<String>) -> Result<HttpResponse, Trouble> {
+pub(crate) async fn delete(
+    posted: Posted,
+    node: web::Path<String>,
+) -> Result<HttpResponse, Trouble> {
     let Posted { visit, fields } = posted;
-    visit.gui.api.device_delete(&visit.caller, &node, fields.get("reason")).await?;
+    visit
+        .gui
+        .api
+        .device_delete(&visit.caller, &node, fields.get("reason"))
+        .await?;
     Ok(elsewhere("/devices"))
 }

@@ -47,7 +47,10 @@ pub(crate) fn routes(to: &mut ServiceConfig) {
         .route("/radio", get().to(devices::radio))
         .route("/devices", get().to(devices::list))
         .route("/devices/tokens", post().to(devices::create_token))
-        .route("/devices/tokens/{id}/revoke", post().to(devices::revoke_token))
+        .route(
+            "/devices/tokens/{id}/revoke",
+            post().to(devices::revoke_token),
+        )
         .route("/devices/{node}", get().to(devices::show))
         .route("/devices/{node}", post().to(devices::update))
         .route("/devices/{node}/delete", get().to(devices::ask_delete))
@@ -55,7 +58,10 @@ pub(crate) fn routes(to: &mut ServiceConfig) {
         .route("/subscription", get().to(subscription::show))
         .route("/subscription/open", post().to(subscription::open))
         .route("/subscription/close", post().to(subscription::close))
-        .route("/subscription/{ipei}/remove", post().to(subscription::remove))
+        .route(
+            "/subscription/{ipei}/remove",
+            post().to(subscription::remove),
+        )
         .route("/settings/{scope}", get().to(settings::show))
         .route("/settings/{scope}", post().to(settings::save))
         .route("/events", get().to(records::events))
@@ -75,7 +81,9 @@ pub(crate) async fn body(visit: &Visit, page: &str, query: &Fields) -> Result<St
         ("devices", "") => render(&devices::list_body(visit).await?),
         ("subscription", "") => render(&subscription::body(visit)),
         ("events", "") => render(&records::events_body(visit, query).await?),
-        _ => return Err(tonic::Status::not_found(format!("there is no live page `{page}`")).into()),
+        _ => {
+            return Err(tonic::Status::not_found(format!("there is no live page `{page}`")).into());
+        }
     })
 }
 

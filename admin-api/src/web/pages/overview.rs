@@ -47,19 +47,39 @@ pub(crate) fn body(visit: &Visit) -> Body {
     visit.gui.board.look(|tables| Body {
         csrf: visit.csrf.clone(),
         operates: visit.operates(),
-        lost_html: if tables.lost_utc_ms == 0 { String::new() } else { ago(tables.lost_utc_ms) },
+        lost_html: if tables.lost_utc_ms == 0 {
+            String::new()
+        } else {
+            ago(tables.lost_utc_ms)
+        },
         lost_because: tables.lost_because.clone(),
         synced: tables.synced,
         sentence: sentence(tables),
         attention: attention(tables, now_ms()),
         phones,
-        calls: tables.standing_calls().take(ROWS).map(views::call).collect(),
+        calls: tables
+            .standing_calls()
+            .take(ROWS)
+            .map(views::call)
+            .collect(),
         handsets: handsets(tables),
         more_handsets: tables.handsets.len().saturating_sub(ROWS),
         tables: [
-            ("Servers", "A server is missing here only while none answers.", Role::Server),
-            ("Media resources", "None yet: make an enrolment token under Devices and give it to ipdect-media.", Role::Media),
-            ("Base stations", "None yet: make an enrolment token under Devices and give it to ipdect-base.", Role::Base),
+            (
+                "Servers",
+                "A server is missing here only while none answers.",
+                Role::Server,
+            ),
+            (
+                "Media resources",
+                "None yet: make an enrolment token under Devices and give it to ipdect-media.",
+                Role::Media,
+            ),
+            (
+                "Base stations",
+                "None yet: make an enrolment token under Devices and give it to ipdect-base.",
+                Role::Base,
+            ),
         ]
         .into_iter()
         .map(|(title, empty, role)| (title, empty, devices(tables, role)))
@@ -68,11 +88,22 @@ pub(crate) fn body(visit: &Visit) -> Body {
 }
 
 fn devices(tables: &Tables, role: Role) -> Vec<DeviceRow> {
-    tables.devices.values().filter(|d| d.role() == role).take(ROWS).map(views::device).collect()
+    tables
+        .devices
+        .values()
+        .filter(|d| d.role() == role)
+        .take(ROWS)
+        .map(views::device)
+        .collect()
 }
 
 fn handsets(tables: &Tables) -> Vec<HandsetRow> {
-    tables.handsets.values().take(ROWS).map(views::handset).collect()
+    tables
+        .handsets
+        .values()
+        .take(ROWS)
+        .map(views::handset)
+        .collect()
 }
 
 /// Presses keys of a virtual handset.
@@ -85,7 +116,10 @@ pub(crate) async fn press(posted: Posted, request: HttpRequest) -> Result<HttpRe
         speech_source: fields.get("source").into(),
     };
     let pressed = visit.gui.api.portables().press(press).await;
-    let by_script = request.headers().get(ACCEPT).is_some_and(|a| a == "text/plain");
+    let by_script = request
+        .headers()
+        .get(ACCEPT)
+        .is_some_and(|a| a == "text/plain");
     match pressed {
         Ok(()) if by_script => Ok(HttpResponse::NoContent().finish()),
         Ok(()) => Ok(elsewhere("/")),

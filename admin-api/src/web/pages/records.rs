@@ -41,7 +41,10 @@ struct AuditBody {
 }
 
 /// Events.
-pub(crate) async fn events(visit: Visit, query: web::Query<Vec<(String, String)>>) -> Result<HttpResponse, Trouble> {
+pub(crate) async fn events(
+    visit: Visit,
+    query: web::Query<Vec<(String, String)>>,
+) -> Result<HttpResponse, Trouble> {
     let query = Fields::new(query.into_inner());
     let body = events_body(&visit, &query).await?;
     let live = format!("/live/events?least={}", words::escaped(query.get("least")));
@@ -55,22 +58,52 @@ pub(crate) async fn events_body(visit: &Visit, query: &Fields) -> Result<EventsB
         "warning" => Severity::Warning,
         _ => Severity::Unspecified,
     };
-    let request = admin::ListEventsRequest { least: least.into(), limit: ROWS };
+    let request = admin::ListEventsRequest {
+        least: least.into(),
+        limit: ROWS,
+    };
     let events = visit.gui.api.events_list(&visit.caller, request).await?;
-    Ok(EventsBody { least: query.get("least").into(), events: events.iter().map(views::event).collect() })
+    Ok(EventsBody {
+        least: query.get("least").into(),
+        events: events.iter().map(views::event).collect(),
+    })
 }
 
 /// The audit log.
-pub(crate) async fn audit(visit: Visit, query: web::Query<Vec<(String, String)>>) -> Result<HttpResponse, Trouble> {
-    let before_utc_ms = Fields::new(query.into_inner()).get("before").parse().unwrap_or(0);
-    let request = admin::ListAuditRequest { limit: ROWS, before_utc_ms };
+pub(crate) async fn audit(
+    visit: Visit,
+    query: web::Query<Vec<(String, String)>>,
+) -> Result<HttpResponse, Trouble> {
+    let before_utc_ms = Fields::new(query.into_inner())
+        .get("before")
+        .parse()
+        .unwrap_or(0);
+    let request = admin::ListAuditRequest {
+        limit: ROWS,
+        before_utc_ms,
+    };
     let entries = visit.gui.api.audit_list(&visit.caller, request).await?;
-    let older = if entries.len() == ROWS as usize { entries.last().map_or(0, |e| e.at_utc_ms) } else { 0 };
-    Ok(page(&visit, "Audit", &AuditBody { entries: entries.iter().map(audit_row).collect(), older }))
+    let older = if entries.len() == ROWS as usize {
+        entries.last().map_or(0, |e| e.at_utc_ms)
+    } else {
+        0
+    };
+    Ok(page(
+        &visit,
+        "Audit",
+        &AuditBody {
+            entries: entries.iter().map(audit_row).collect(),
+            older,
+        },
+    ))
 }
 
 fn audit_row(entry: &admin::AuditEntry) -> AuditRow {
-    let state = if entry.done { words::status("up", "done") } else { words::status("refused", "refused") };
+    let state = if entry.done {
+        words::status("up", "done")
+    } else {
+        words::status("refused", "refused")
+    };
     AuditRow {
         at_html: words::ago(entry.at_utc_ms),
         actor: entry.actor.clone(),

@@ -33,29 +33,56 @@ pub(crate) fn body(visit: &Visit) -> Body {
     visit.gui.board.look(|tables| Body {
         csrf: visit.csrf.clone(),
         operates: visit.operates(),
-        open_html: if end > now_ms() { until(end) } else { String::new() },
+        open_html: if end > now_ms() {
+            until(end)
+        } else {
+            String::new()
+        },
         attempts: tables.attempts.iter().rev().map(views::attempt).collect(),
-        handsets: tables.handsets.values().filter(|h| h.subscribed).map(views::handset).collect(),
+        handsets: tables
+            .handsets
+            .values()
+            .filter(|h| h.subscribed)
+            .map(views::handset)
+            .collect(),
     })
 }
 
 /// Opens the system for subscriptions.
 pub(crate) async fn open(posted: Posted) -> Result<HttpResponse, Trouble> {
     let seconds = posted.fields.get("seconds").parse().unwrap_or(0);
-    let end = posted.visit.gui.api.subscription_open(&posted.visit.caller, seconds).await?;
+    let end = posted
+        .visit
+        .gui
+        .api
+        .subscription_open(&posted.visit.caller, seconds)
+        .await?;
     posted.visit.gui.window.store(end, Ordering::Relaxed);
     Ok(elsewhere("/subscription"))
 }
 
 /// Closes it.
 pub(crate) async fn close(posted: Posted) -> Result<HttpResponse, Trouble> {
-    posted.visit.gui.api.subscription_close(&posted.visit.caller).await?;
+    posted
+        .visit
+        .gui
+        .api
+        .subscription_close(&posted.visit.caller)
+        .await?;
     posted.visit.gui.window.store(0, Ordering::Relaxed);
     Ok(elsewhere("/subscription"))
 }
 
 /// Removes the subscription of a handset.
-pub(crate) async fn remove(posted: Posted, ipei: web::Path<String>) -> Result<HttpResponse, Trouble> {
-    posted.visit.gui.api.handset_unsubscribe(&posted.visit.caller, &ipei, posted.fields.get("reason")).await?;
+pub(crate) async fn remove(
+    posted: Posted,
+    ipei: web::Path<String>,
+) -> Result<HttpResponse, Trouble> {
+    posted
+        .visit
+        .gui
+        .api
+        .handset_unsubscribe(&posted.visit.caller, &ipei, posted.fields.get("reason"))
+        .await?;
     Ok(elsewhere("/subscription"))
 }

@@ -20,13 +20,48 @@ pub(crate) struct About {
 }
 
 const PAGES: &[About] = &[
-    About { path: "general", scope: SettingsScope::General, title: "General", intro: "Names, time, remote syslog and DNS of the system." },
-    About { path: "sip", scope: SettingsScope::Sip, title: "SIP", intro: "How the handsets' user agents speak SIP. Open calls keep what they were made with." },
-    About { path: "proxies", scope: SettingsScope::Proxies, title: "Proxies", intro: "Where the handsets register: the lowest priority first, shared by weight, the next one when it fails." },
-    About { path: "domain", scope: SettingsScope::Domain, title: "SIP domain", intro: "The embedded registrar and proxy: with it, the system is a telephone system by itself." },
-    About { path: "dect", scope: SettingsScope::Dect, title: "Wireless", intro: "Radio and subscriptions." },
-    About { path: "media", scope: SettingsScope::Media, title: "SDP and SRTP", intro: "Codecs, packets and encryption of speech. New calls use it." },
-    About { path: "links", scope: SettingsScope::Links, title: "Links", intro: "Links between servers, media resources and base stations." },
+    About {
+        path: "general",
+        scope: SettingsScope::General,
+        title: "General",
+        intro: "Names, time, remote syslog and DNS of the system.",
+    },
+    About {
+        path: "sip",
+        scope: SettingsScope::Sip,
+        title: "SIP",
+        intro: "How the handsets' user agents speak SIP. Open calls keep what they were made with.",
+    },
+    About {
+        path: "proxies",
+        scope: SettingsScope::Proxies,
+        title: "Proxies",
+        intro: "Where the handsets register: the lowest priority first, shared by weight, the next one when it fails.",
+    },
+    About {
+        path: "domain",
+        scope: SettingsScope::Domain,
+        title: "SIP domain",
+        intro: "The embedded registrar and proxy: with it, the system is a telephone system by itself.",
+    },
+    About {
+        path: "dect",
+        scope: SettingsScope::Dect,
+        title: "Wireless",
+        intro: "Radio and subscriptions.",
+    },
+    About {
+        path: "media",
+        scope: SettingsScope::Media,
+        title: "SDP and SRTP",
+        intro: "Codecs, packets and encryption of speech. New calls use it.",
+    },
+    About {
+        path: "links",
+        scope: SettingsScope::Links,
+        title: "Links",
+        intro: "Links between servers, media resources and base stations.",
+    },
 ];
 
 /// The page at an address.
@@ -46,7 +81,9 @@ struct Field<D: 'static> {
 }
 
 fn shown<D>(table: &[Field<D>], document: &D) -> Vec<Input> {
-    let input = |f: &Field<D>| Input::new(f.name, f.label, (f.kind)(), f.default, f.help).holding((f.read)(document));
+    let input = |f: &Field<D>| {
+        Input::new(f.name, f.label, (f.kind)(), f.default, f.help).holding((f.read)(document))
+    };
     table.iter().map(input).collect()
 }
 
@@ -98,13 +135,21 @@ pub(crate) fn fill(scope: &mut Scope, fields: &Fields) -> Vec<(&'static str, Str
 
 /// Reads a whole number.
 fn number(text: &str, least: u32, most: u32) -> Result<u32, String> {
-    let read = text.parse::<u32>().ok().filter(|n| (least..=most).contains(n));
-    read.ok_or_else(|| format!("\u{2018}{text}\u{2019} does not fit; write a whole number from {least} to {most}"))
+    let read = text
+        .parse::<u32>()
+        .ok()
+        .filter(|n| (least..=most).contains(n));
+    read.ok_or_else(|| {
+        format!("\u{2018}{text}\u{2019} does not fit; write a whole number from {least} to {most}")
+    })
 }
 
 /// Reads a list with commas, blanks or lines between.
 fn list(text: &str) -> Vec<String> {
-    text.split([',', ' ', '\n', '\r', '\t', ';']).filter(|p| !p.is_empty()).map(str::to_string).collect()
+    text.split([',', ' ', '\n', '\r', '\t', ';'])
+        .filter(|p| !p.is_empty())
+        .map(str::to_string)
+        .collect()
 }
 
 #[cfg(test)]
@@ -113,27 +158,81 @@ mod tests {
     use ipdect_proto::admin::v1 as admin;
 
     fn sent(inputs: &[Input]) -> Fields {
-        Fields::new(inputs.iter().map(|i| (i.name.clone(), i.value.clone())).collect())
+        Fields::new(
+            inputs
+                .iter()
+                .map(|i| (i.name.clone(), i.value.clone()))
+                .collect(),
+        )
     }
 
     fn documents() -> Vec<Scope> {
         vec![
-            Scope::Sip(admin::SipSettings { local_port: 5080, transport: 2, dns_method: 1, max_forwards: 70, registration_expire_s: 3600, client_transaction_timeout_ms: 4000, ring_limit_s: 180, session_interval_s: 1800, inter_digit_ms: 4000, presence_step_s: 300, gruu: true, ..Default::default() }),
-            Scope::Proxies(admin::ProxySettings { proxies: vec![admin::Proxy { uri: "sip:127.0.0.1:5060;transport=udp".into(), priority: 1, weight: 100 }] }),
+            Scope::Sip(admin::SipSettings {
+                local_port: 5080,
+                transport: 2,
+                dns_method: 1,
+                max_forwards: 70,
+                registration_expire_s: 3600,
+                client_transaction_timeout_ms: 4000,
+                ring_limit_s: 180,
+                session_interval_s: 1800,
+                inter_digit_ms: 4000,
+                presence_step_s: 300,
+                gruu: true,
+                ..Default::default()
+            }),
+            Scope::Proxies(admin::ProxySettings {
+                proxies: vec![admin::Proxy {
+                    uri: "sip:127.0.0.1:5060;transport=udp".into(),
+                    priority: 1,
+                    weight: 100,
+                }],
+            }),
             Scope::Domain(admin::DomainSettings {
                 enabled: true,
                 port: 5060,
                 name: "ipdect.internal".into(),
                 aliases: vec!["a.example".into(), "b.example".into()],
-                routes: vec![admin::DomainRoute { domain: "x.example".into(), uri: "sip:10.0.0.1".into() }],
+                routes: vec![admin::DomainRoute {
+                    domain: "x.example".into(),
+                    uri: "sip:10.0.0.1".into(),
+                }],
                 expires_default_s: 3600,
                 expires_min_s: 60,
                 expires_max_s: 7200,
             }),
-            Scope::Dect(admin::DectSettings { park: "31100123456".into(), access_code: "4711".into(), subscription_window_s: 120, handover_reserve: 1, access_code_set: true, ..Default::default() }),
-            Scope::Media(admin::MediaSettings { codecs: vec!["PCMA".into(), "PCMU".into()], ptime_ms: 20, dscp: 46, tone_region: "DE".into(), dtmf_payload_type: 101, srtp_enabled: true, ..Default::default() }),
-            Scope::Links(admin::LinkSettings { heartbeat_ms: 1000, orphan_grace_s: 900, token_hours: 24, compat_unknown_allow: true }),
-            Scope::General(admin::GeneralSettings { host_name: "dect".into(), syslog_level: 1, syslog_transport: "udp".into(), dns_servers: vec!["192.0.2.1".into()], time_zone: "UTC".into(), ..Default::default() }),
+            Scope::Dect(admin::DectSettings {
+                park: "31100123456".into(),
+                access_code: "4711".into(),
+                subscription_window_s: 120,
+                handover_reserve: 1,
+                access_code_set: true,
+                ..Default::default()
+            }),
+            Scope::Media(admin::MediaSettings {
+                codecs: vec!["PCMA".into(), "PCMU".into()],
+                ptime_ms: 20,
+                dscp: 46,
+                tone_region: "DE".into(),
+                dtmf_payload_type: 101,
+                srtp_enabled: true,
+                ..Default::default()
+            }),
+            Scope::Links(admin::LinkSettings {
+                heartbeat_ms: 1000,
+                orphan_grace_s: 900,
+                token_hours: 24,
+                compat_unknown_allow: true,
+            }),
+            Scope::General(admin::GeneralSettings {
+                host_name: "dect".into(),
+                syslog_level: 1,
+                syslog_transport: "udp".into(),
+                dns_servers: vec!["192.0.2.1".into()],
+                time_zone: "UTC".into(),
+                ..Default::default()
+            }),
         ]
     }
 
@@ -141,7 +240,11 @@ mod tests {
     fn a_form_sent_back_unchanged_gives_the_same_document() {
         for document in documents() {
             let mut again = document.clone();
-            assert_eq!(fill(&mut again, &sent(&inputs(&document))), [], "{document:?}");
+            assert_eq!(
+                fill(&mut again, &sent(&inputs(&document))),
+                [],
+                "{document:?}"
+            );
             assert_eq!(again, document);
         }
     }
@@ -150,8 +253,17 @@ mod tests {
     fn every_field_says_its_default_and_what_it_does() {
         for document in documents() {
             for input in inputs(&document) {
-                assert!(!input.label.is_empty() && !input.default.is_empty(), "{}", input.name);
-                assert!(input.help.ends_with('.') && input.help.len() > 20, "{}: {}", input.name, input.help);
+                assert!(
+                    !input.label.is_empty() && !input.default.is_empty(),
+                    "{}",
+                    input.name
+                );
+                assert!(
+                    input.help.ends_with('.') && input.help.len() > 20,
+                    "{}: {}",
+                    input.name,
+                    input.help
+                );
             }
         }
     }
@@ -161,8 +273,14 @@ mod tests {
         let mut sip = Scope::Sip(admin::SipSettings::default());
         let fields = Fields::new(vec![("max_forwards".into(), "seventy".into())]);
         let mistakes = fill(&mut sip, &fields);
-        let said = mistakes.iter().find(|(n, _)| *n == "max_forwards").map(|(_, s)| s.as_str());
-        assert_eq!(said, Some("\u{2018}seventy\u{2019} does not fit; write a whole number from 1 to 255"));
+        let said = mistakes
+            .iter()
+            .find(|(n, _)| *n == "max_forwards")
+            .map(|(_, s)| s.as_str());
+        assert_eq!(
+            said,
+            Some("\u{2018}seventy\u{2019} does not fit; write a whole number from 1 to 255")
+        );
     }
 
     #[test]

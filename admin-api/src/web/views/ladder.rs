@@ -54,11 +54,28 @@ pub(crate) struct Ladder {
 /// Lays out the steps, which are in order of time.
 pub(crate) fn ladder(call: &admin::Call, steps: &[LadderStep]) -> Ladder {
     let names = names(call, steps);
-    let x = |name: &str| TIMES + COLUMN / 2 + COLUMN * names.iter().position(|n| n == name).unwrap_or(0);
+    let x = |name: &str| {
+        TIMES + COLUMN / 2 + COLUMN * names.iter().position(|n| n == name).unwrap_or(0)
+    };
     let began = steps.first().map_or(0, |s| s.at_utc_us);
-    let arrows = (0..).zip(steps).map(|(n, step)| arrow(n, step, began, x(&step.from), x(&step.to))).collect();
-    let columns = names.iter().map(|n| Column { name: n.clone(), what: what(call, n), x: x(n) }).collect();
-    Ladder { columns, arrows, width: TIMES + COLUMN * names.len(), height: HEAD + STEP * (steps.len() + 1) }
+    let arrows = (0..)
+        .zip(steps)
+        .map(|(n, step)| arrow(n, step, began, x(&step.from), x(&step.to)))
+        .collect();
+    let columns = names
+        .iter()
+        .map(|n| Column {
+            name: n.clone(),
+            what: what(call, n),
+            x: x(n),
+        })
+        .collect();
+    Ladder {
+        columns,
+        arrows,
+        width: TIMES + COLUMN * names.len(),
+        height: HEAD + STEP * (steps.len() + 1),
+    }
 }
 
 /// Names of the columns, from the handset to the peer.
@@ -113,11 +130,18 @@ fn arrow(number: usize, step: &LadderStep, began: u64, from: usize, to: usize) -
         },
         protocol: step.protocol.clone(),
         summary: step.summary.clone(),
-        short: shortened(&step.summary, LETTERS * from.abs_diff(to).max(COLUMN) / COLUMN),
+        short: shortened(
+            &step.summary,
+            LETTERS * from.abs_diff(to).max(COLUMN) / COLUMN,
+        ),
         detail: step.detail.clone(),
         line,
         head,
-        label_x: if from == to { from + 12 } else { (from + to) / 2 },
+        label_x: if from == to {
+            from + 12
+        } else {
+            (from + to) / 2
+        },
         label_y: y - 5,
         y,
     }
@@ -136,7 +160,11 @@ fn drawn(from: usize, to: usize, y: usize) -> (String, String) {
 }
 
 fn offset(us: u64) -> String {
-    if us < 10_000_000 { format!("+{}.{} ms", us / 1000, us / 100 % 10) } else { format!("+{}.{} s", us / 1_000_000, us / 100_000 % 10) }
+    if us < 10_000_000 {
+        format!("+{}.{} ms", us / 1000, us / 100 % 10)
+    } else {
+        format!("+{}.{} s", us / 1_000_000, us / 100_000 % 10)
+    }
 }
 
 fn shortened(text: &str, letters: usize) -> String {
@@ -153,16 +181,36 @@ mod tests {
     use super::*;
 
     fn step(at_utc_us: u64, from: &str, to: &str) -> LadderStep {
-        LadderStep { at_utc_us, from: from.into(), to: to.into(), protocol: "sip".into(), summary: "INVITE".into(), ..Default::default() }
+        LadderStep {
+            at_utc_us,
+            from: from.into(),
+            to: to.into(),
+            protocol: "sip".into(),
+            summary: "INVITE".into(),
+            ..Default::default()
+        }
     }
 
     fn call() -> admin::Call {
-        admin::Call { server_node_id: "s".into(), base_node_id: "b".into(), media_node_id: "m".into(), ..Default::default() }
+        admin::Call {
+            server_node_id: "s".into(),
+            base_node_id: "b".into(),
+            media_node_id: "m".into(),
+            ..Default::default()
+        }
     }
 
     #[test]
     fn columns_stand_from_the_handset_to_the_peer_whoever_spoke_first() {
-        let made = ladder(&call(), &[step(0, "SIP", "s"), step(1500, "s", "m"), step(2000, "s", "b"), step(12_340_000, "b", "PP")]);
+        let made = ladder(
+            &call(),
+            &[
+                step(0, "SIP", "s"),
+                step(1500, "s", "m"),
+                step(2000, "s", "b"),
+                step(12_340_000, "b", "PP"),
+            ],
+        );
         let names: Vec<&str> = made.columns.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["PP", "b", "s", "m", "SIP"]);
         let times: Vec<&str> = made.arrows.iter().map(|a| a.time.as_str()).collect();

@@ -11,7 +11,10 @@ use super::words::{self, Status};
 
 /// A state as HTML: shape, word and colour.
 #[derive(askama::Template)]
-#[template(source = "<span class=\"s s-{{ self.0.shape }}\">{{ self.0.word }}</span>", ext = "html")]
+#[template(
+    source = "<span class=\"s s-{{ self.0.shape }}\">{{ self.0.word }}</span>",
+    ext = "html"
+)]
 pub(crate) struct Mark(pub(crate) Status);
 
 /// A call in a table. Fields named `_html` are our own markup around numbers.
@@ -31,7 +34,11 @@ pub(crate) struct CallRow {
 
 /// One call.
 pub(crate) fn call(call: &admin::Call) -> CallRow {
-    let who = if call.username.is_empty() { words::ipei(&call.ipei) } else { call.username.clone() };
+    let who = if call.username.is_empty() {
+        words::ipei(&call.ipei)
+    } else {
+        call.username.clone()
+    };
     let peer = match (call.peer_number.is_empty(), call.peer_name.is_empty()) {
         (true, true) => "unknown".to_string(),
         (false, true) => call.peer_number.clone(),
@@ -42,13 +49,26 @@ pub(crate) fn call(call: &admin::Call) -> CallRow {
         call_ref: call.call_ref.clone(),
         mark: Mark(words::call(call)),
         who,
-        arrow: if call.outgoing { "\u{2192}" } else { "\u{2190}" },
-        way: if call.outgoing { "calls" } else { "is called by" },
+        arrow: if call.outgoing {
+            "\u{2192}"
+        } else {
+            "\u{2190}"
+        },
+        way: if call.outgoing {
+            "calls"
+        } else {
+            "is called by"
+        },
         peer,
         began_html: words::ago(call.began_utc_ms),
         length_html: talked(call),
         end: end(call),
-        through: [&call.base_node_id, &call.media_node_id].into_iter().filter(|n| !n.is_empty()).cloned().collect::<Vec<_>>().join(", "),
+        through: [&call.base_node_id, &call.media_node_id]
+            .into_iter()
+            .filter(|n| !n.is_empty())
+            .cloned()
+            .collect::<Vec<_>>()
+            .join(", "),
         quality: quality(call),
     }
 }
@@ -77,8 +97,16 @@ fn end(call: &admin::Call) -> String {
 
 fn quality(call: &admin::Call) -> String {
     let leg = |l: &admin::CallLeg| {
-        let lost = if l.lost == 0 { String::new() } else { format!(", {} lost", l.lost) };
-        let crypt = if l.srtp_suite.is_empty() { "" } else { ", SRTP" };
+        let lost = if l.lost == 0 {
+            String::new()
+        } else {
+            format!(", {} lost", l.lost)
+        };
+        let crypt = if l.srtp_suite.is_empty() {
+            ""
+        } else {
+            ", SRTP"
+        };
         format!("{} {}{crypt}{lost}", l.kind, l.codec)
     };
     call.legs.iter().map(leg).collect::<Vec<_>>().join("; ")
@@ -109,9 +137,21 @@ pub(crate) fn handset(handset: &admin::Handset) -> HandsetRow {
         user_id: handset.user_id.clone(),
         username: handset.username.clone(),
         mark: Mark(words::handset(handset)),
-        why: if state.registered { String::new() } else { state.last_error.clone() },
-        base: if state.base_node_id.is_empty() { String::new() } else { format!("{} (RPN {})", state.base_node_id, state.rpn) },
-        located_html: if state.located_utc_ms == 0 { String::new() } else { words::ago(state.located_utc_ms) },
+        why: if state.registered {
+            String::new()
+        } else {
+            state.last_error.clone()
+        },
+        base: if state.base_node_id.is_empty() {
+            String::new()
+        } else {
+            format!("{} (RPN {})", state.base_node_id, state.rpn)
+        },
+        located_html: if state.located_utc_ms == 0 {
+            String::new()
+        } else {
+            words::ago(state.located_utc_ms)
+        },
         registrar: state.registrar.clone(),
         presence: presence(state.presence()),
         model: handset.model.clone(),
@@ -159,24 +199,51 @@ pub(crate) fn device(device: &admin::Device) -> DeviceRow {
         Role::Media => "sessions",
         _ => "",
     };
-    let refusal = status.refusal.as_ref().filter(|_| status.state() == admin::DeviceState::Refused);
+    let refusal = status
+        .refusal
+        .as_ref()
+        .filter(|_| status.state() == admin::DeviceState::Refused);
     DeviceRow {
         node_id: device.node_id.clone(),
         role: words::role(device.role()),
         mark: Mark(words::device(device)),
         release: device.release.clone(),
-        site: if device.site.is_empty() { "main".into() } else { device.site.clone() },
+        site: if device.site.is_empty() {
+            "main".into()
+        } else {
+            device.site.clone()
+        },
         serial: device.serial.clone(),
         note: device.note.clone(),
         address: status.address.clone(),
-        busy: if what.is_empty() || status.capacity == 0 { String::new() } else { format!("{} of {} {what}", status.busy, status.capacity) },
-        load: if status.load > 0.0 { format!("{:.0} %", status.load * 100.0) } else { String::new() },
+        busy: if what.is_empty() || status.capacity == 0 {
+            String::new()
+        } else {
+            format!("{} of {} {what}", status.busy, status.capacity)
+        },
+        load: if status.load > 0.0 {
+            format!("{:.0} %", status.load * 100.0)
+        } else {
+            String::new()
+        },
         links: status.links.iter().map(link).collect(),
-        seen_html: if status.seen_utc_ms == 0 { String::new() } else { words::ago(status.seen_utc_ms) },
-        enrolled_html: if device.enrolled_utc_ms == 0 { String::new() } else { words::ago(device.enrolled_utc_ms) },
+        seen_html: if status.seen_utc_ms == 0 {
+            String::new()
+        } else {
+            words::ago(status.seen_utc_ms)
+        },
+        enrolled_html: if device.enrolled_utc_ms == 0 {
+            String::new()
+        } else {
+            words::ago(device.enrolled_utc_ms)
+        },
         why: refusal.map_or_else(|| status.warning.clone(), why_refused),
         remedy: refusal.map(|r| r.remedy.clone()).unwrap_or_default(),
-        rpn: if device.role() == Role::Base { device.rpn.to_string() } else { String::new() },
+        rpn: if device.role() == Role::Base {
+            device.rpn.to_string()
+        } else {
+            String::new()
+        },
         certificate: match status.certificate_days_left {
             0 => String::new(),
             days => format!("{days} days left"),
@@ -187,7 +254,10 @@ pub(crate) fn device(device: &admin::Device) -> DeviceRow {
 fn link(link: &admin::DeviceLink) -> String {
     let way = if link.active { "active" } else { "standby" };
     let delay = f64::from(link.round_trip_us) / 1000.0;
-    format!("{} {way}, generation {}, {delay:.1} ms", link.server_node_id, link.generation)
+    format!(
+        "{} {way}, generation {}, {delay:.1} ms",
+        link.server_node_id, link.generation
+    )
 }
 
 /// Reason of a refusal with the releases it is about.
@@ -221,14 +291,26 @@ pub(crate) struct AttemptRow {
 
 /// One attempt.
 pub(crate) fn attempt(attempt: &admin::SubscriptionAttempt) -> AttemptRow {
-    let state = if attempt.accepted { words::status("up", "subscribed") } else { words::status("refused", "refused") };
+    let state = if attempt.accepted {
+        words::status("up", "subscribed")
+    } else {
+        words::status("refused", "refused")
+    };
     AttemptRow {
         at_html: words::ago(attempt.at_utc_ms),
         ipei: attempt.ipei.clone(),
         ipei_shown: words::ipei(&attempt.ipei),
-        base: if attempt.base_node_id.is_empty() { format!("RPN {}", attempt.rpn) } else { format!("{} (RPN {})", attempt.base_node_id, attempt.rpn) },
+        base: if attempt.base_node_id.is_empty() {
+            format!("RPN {}", attempt.rpn)
+        } else {
+            format!("{} (RPN {})", attempt.base_node_id, attempt.rpn)
+        },
         mark: Mark(state),
-        code: if attempt.access_code_right { "right" } else { "wrong or not asked" },
+        code: if attempt.access_code_right {
+            "right"
+        } else {
+            "wrong or not asked"
+        },
         reason: attempt.reason.clone(),
         remedy: attempt.remedy.clone(),
         adopt: !attempt.known && !attempt.accepted,
@@ -273,7 +355,10 @@ mod tests {
             required_release: "PCS08_".into(),
             ..Default::default()
         };
-        assert_eq!(why_refused(&refusal), "its firmware is too old; it runs PCS07_, needed is PCS08_ (rule R1)");
+        assert_eq!(
+            why_refused(&refusal),
+            "its firmware is too old; it runs PCS07_, needed is PCS08_ (rule R1)"
+        );
     }
 
     #[test]
@@ -288,8 +373,14 @@ mod tests {
             released_by: "peer".into(),
             ..Default::default()
         });
-        assert_eq!((row.who.as_str(), row.arrow, row.peer.as_str()), ("1001", "\u{2192}", "1002"));
-        assert_eq!((row.length_html.as_str(), row.end.as_str()), ("1:03", "normal, ended by the peer"));
+        assert_eq!(
+            (row.who.as_str(), row.arrow, row.peer.as_str()),
+            ("1001", "\u{2192}", "1002")
+        );
+        assert_eq!(
+            (row.length_html.as_str(), row.end.as_str()),
+            ("1:03", "normal, ended by the peer")
+        );
     }
 
     #[test]

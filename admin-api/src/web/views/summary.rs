@@ -31,7 +31,10 @@ pub(crate) struct Attention {
 }
 
 fn state(device: &admin::Device) -> DeviceState {
-    device.status.as_ref().map_or(DeviceState::Unspecified, admin::DeviceStatus::state)
+    device
+        .status
+        .as_ref()
+        .map_or(DeviceState::Unspecified, admin::DeviceStatus::state)
 }
 
 /// "The server, 1 media resource and 1 base station are up; 0 calls; all 2 handsets are registered."
@@ -41,16 +44,30 @@ pub(crate) fn sentence(tables: &Tables) -> String {
         .map(|role| part(tables, role))
         .collect();
     let up: usize = parts.iter().map(|(_, n)| n).sum();
-    let verb = if up == 1 && parts.iter().filter(|(_, n)| *n > 0).count() == 1 { "is" } else { "are" };
+    let verb = if up == 1 && parts.iter().filter(|(_, n)| *n > 0).count() == 1 {
+        "is"
+    } else {
+        "are"
+    };
     let names: Vec<String> = parts.into_iter().map(|(text, _)| text).collect();
     let calls = tables.standing_calls().count();
-    let text = format!("{} {verb} up; {}; {}", joined(&names), count(calls, "call"), handsets(tables));
+    let text = format!(
+        "{} {verb} up; {}; {}",
+        joined(&names),
+        count(calls, "call"),
+        handsets(tables)
+    );
     capital(&text)
 }
 
 fn part(tables: &Tables, role: Role) -> (String, usize) {
     use crate::web::words::role as word;
-    let of_role = || tables.devices.values().filter(|d| d.role() == role && !d.disabled);
+    let of_role = || {
+        tables
+            .devices
+            .values()
+            .filter(|d| d.role() == role && !d.disabled)
+    };
     let all = of_role().count();
     let up = of_role().filter(|d| state(d) == DeviceState::Up).count();
     let text = match (up, all) {
@@ -63,8 +80,15 @@ fn part(tables: &Tables, role: Role) -> (String, usize) {
 }
 
 fn handsets(tables: &Tables) -> String {
-    let wanted: Vec<_> = tables.handsets.values().filter(|h| h.subscribed && !h.user_id.is_empty()).collect();
-    let registered = wanted.iter().filter(|h| h.state.as_ref().is_some_and(|s| s.registered)).count();
+    let wanted: Vec<_> = tables
+        .handsets
+        .values()
+        .filter(|h| h.subscribed && !h.user_id.is_empty())
+        .collect();
+    let registered = wanted
+        .iter()
+        .filter(|h| h.state.as_ref().is_some_and(|s| s.registered))
+        .count();
     match (registered, wanted.len()) {
         (_, 0) => "no handset is subscribed".into(),
         (1, 1) => "the handset is registered".into(),
@@ -84,13 +108,19 @@ fn joined(names: &[String]) -> String {
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+    chars
+        .next()
+        .map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
 /// What needs attention, worst first.
 pub(crate) fn attention(tables: &Tables, now_ms: u64) -> Vec<Attention> {
     let mut all: Vec<Attention> = tables.devices.values().filter_map(about_device).collect();
-    all.extend([Role::Media, Role::Base].into_iter().filter_map(|role| missing(tables, role)));
+    all.extend(
+        [Role::Media, Role::Base]
+            .into_iter()
+            .filter_map(|role| missing(tables, role)),
+    );
     all.extend(tables.handsets.values().filter_map(about_handset));
     all.extend(about_attempts(tables, now_ms));
     // Stable: within a class the order above stays.
@@ -100,15 +130,31 @@ pub(crate) fn attention(tables: &Tables, now_ms: u64) -> Vec<Attention> {
 
 fn about_device(device: &admin::Device) -> Option<Attention> {
     let status = device.status.as_ref()?;
-    let name = format!("{} {}", capital(crate::web::words::role(device.role())), device.node_id);
+    let name = format!(
+        "{} {}",
+        capital(crate::web::words::role(device.role())),
+        device.node_id
+    );
     let link = format!("/devices/{}", escaped(&device.node_id));
     let told = |what: String, why: String, remedy: String, class| {
-        Some(Attention { what, why, remedy, link: link.clone(), word: "Show the unit", class })
+        Some(Attention {
+            what,
+            why,
+            remedy,
+            link: link.clone(),
+            word: "Show the unit",
+            class,
+        })
     };
     match status.state() {
         DeviceState::Refused => {
             let refusal = status.refusal.clone().unwrap_or_default();
-            told(format!("{name} is refused"), why_refused(&refusal), refusal.remedy.clone(), "error")
+            told(
+                format!("{name} is refused"),
+                why_refused(&refusal),
+                refusal.remedy.clone(),
+                "error",
+            )
         }
         DeviceState::Down if !device.disabled => told(
             format!("{name} is down"),
@@ -116,9 +162,17 @@ fn about_device(device: &admin::Device) -> Option<Attention> {
             "Look whether it runs and reaches the server; remove it if it is gone for good.".into(),
             "error",
         ),
-        _ if !status.warning.is_empty() => told(format!("{name} has a warning"), status.warning.clone(), String::new(), ""),
+        _ if !status.warning.is_empty() => told(
+            format!("{name} has a warning"),
+            status.warning.clone(),
+            String::new(),
+            "",
+        ),
         DeviceState::Up if (1..CERTIFICATE_DAYS).contains(&status.certificate_days_left) => told(
-            format!("The certificate of {name} ends in {}", count(status.certificate_days_left as usize, "day")),
+            format!(
+                "The certificate of {name} ends in {}",
+                count(status.certificate_days_left as usize, "day")
+            ),
             "it has not been renewed, though a third of its life is left".into(),
             "Restart the unit; if it stays, enrol it anew.".into(),
             "",
@@ -144,7 +198,8 @@ fn missing(tables: &Tables, role: Role) -> Option<Attention> {
 
 fn about_handset(handset: &admin::Handset) -> Option<Attention> {
     let state = handset.state.as_ref()?;
-    let cannot = handset.subscribed && !handset.user_id.is_empty() && state.located && !state.registered;
+    let cannot =
+        handset.subscribed && !handset.user_id.is_empty() && state.located && !state.registered;
     if !cannot {
         return None;
     }
@@ -159,7 +214,11 @@ fn about_handset(handset: &admin::Handset) -> Option<Attention> {
         _ => "Check the proxies and the user's domain; it tries again by itself.",
     };
     Some(Attention {
-        what: format!("Handset {} of {} cannot register", ipei(&handset.ipei), handset.username),
+        what: format!(
+            "Handset {} of {} cannot register",
+            ipei(&handset.ipei),
+            handset.username
+        ),
         why,
         remedy: remedy.into(),
         link: format!("/users/{}", escaped(&handset.user_id)),
@@ -199,8 +258,16 @@ mod tests {
     use ipdect_proto::link::v1::{Refusal, RefusalReason};
 
     fn device(name: &str, role: Role, state: DeviceState) -> admin::Device {
-        let status = DeviceStatus { state: state.into(), ..Default::default() };
-        admin::Device { node_id: name.into(), role: role.into(), status: Some(status), ..Default::default() }
+        let status = DeviceStatus {
+            state: state.into(),
+            ..Default::default()
+        };
+        admin::Device {
+            node_id: name.into(),
+            role: role.into(),
+            status: Some(status),
+            ..Default::default()
+        }
     }
 
     fn handset(n: u32, registered: bool) -> admin::Handset {
@@ -209,14 +276,22 @@ mod tests {
             user_id: format!("u{n}"),
             username: format!("100{n}"),
             subscribed: true,
-            state: Some(HandsetState { located: true, base_reachable: true, registered, ..Default::default() }),
+            state: Some(HandsetState {
+                located: true,
+                base_reachable: true,
+                registered,
+                ..Default::default()
+            }),
             ..Default::default()
         }
     }
 
     fn tables(devices: Vec<admin::Device>, handsets: Vec<admin::Handset>) -> Tables {
         Tables {
-            devices: devices.into_iter().map(|d| (d.node_id.clone(), d)).collect(),
+            devices: devices
+                .into_iter()
+                .map(|d| (d.node_id.clone(), d))
+                .collect(),
             handsets: handsets.into_iter().map(|h| (h.ipei.clone(), h)).collect(),
             synced: true,
             ..Default::default()
@@ -224,13 +299,20 @@ mod tests {
     }
 
     fn usual() -> Vec<admin::Device> {
-        vec![device("s", Role::Server, DeviceState::Up), device("m", Role::Media, DeviceState::Up), device("b", Role::Base, DeviceState::Up)]
+        vec![
+            device("s", Role::Server, DeviceState::Up),
+            device("m", Role::Media, DeviceState::Up),
+            device("b", Role::Base, DeviceState::Up),
+        ]
     }
 
     #[test]
     fn all_is_well_in_one_line() {
         let all = tables(usual(), vec![handset(1, true), handset(2, true)]);
-        assert_eq!(sentence(&all), "The server, 1 media resource and 1 base station are up; 0 calls; all 2 handsets are registered");
+        assert_eq!(
+            sentence(&all),
+            "The server, 1 media resource and 1 base station are up; 0 calls; all 2 handsets are registered"
+        );
         assert_eq!(attention(&all, 0), []);
     }
 
@@ -240,15 +322,29 @@ mod tests {
         devices.push(device("b2", Role::Base, DeviceState::Down));
         devices.remove(1);
         let all = tables(devices, vec![handset(1, true), handset(2, false)]);
-        assert_eq!(sentence(&all), "The server, no media resource and 1 of 2 base stations are up; 0 calls; 1 of 2 handsets is registered");
+        assert_eq!(
+            sentence(&all),
+            "The server, no media resource and 1 of 2 base stations are up; 0 calls; 1 of 2 handsets is registered"
+        );
         let whats: Vec<String> = attention(&all, 0).into_iter().map(|a| a.what).collect();
-        assert_eq!(whats, ["Base station b2 is down", "There is no media resource", "Handset 65535 0000002 4 of 1002 cannot register"]);
+        assert_eq!(
+            whats,
+            [
+                "Base station b2 is down",
+                "There is no media resource",
+                "Handset 65535 0000002 4 of 1002 cannot register"
+            ]
+        );
     }
 
     #[test]
     fn a_refused_device_comes_with_reason_and_remedy() {
         let mut old = device("b9", Role::Base, DeviceState::Refused);
-        let refusal = Refusal { reason: RefusalReason::ReleaseTooOld.into(), remedy: "Load PCS16_.".into(), ..Default::default() };
+        let refusal = Refusal {
+            reason: RefusalReason::ReleaseTooOld.into(),
+            remedy: "Load PCS16_.".into(),
+            ..Default::default()
+        };
         old.status.as_mut().unwrap().refusal = Some(refusal);
         let mut devices = usual();
         devices.push(old);
@@ -265,7 +361,13 @@ mod tests {
 
     #[test]
     fn an_attempt_that_failed_is_forgotten_once_one_succeeds_or_an_hour_is_over() {
-        let attempt = |id, accepted| SubscriptionAttempt { id, ipei: "655350000009".into(), at_utc_ms: 1000, accepted, ..Default::default() };
+        let attempt = |id, accepted| SubscriptionAttempt {
+            id,
+            ipei: "655350000009".into(),
+            at_utc_ms: 1000,
+            accepted,
+            ..Default::default()
+        };
         let mut all = tables(usual(), vec![]);
         all.attempts.push_back(attempt(1, false));
         assert_eq!(attention(&all, 2000).len(), 1);
@@ -277,7 +379,10 @@ mod tests {
     #[test]
     fn an_empty_system_says_what_to_do() {
         let all = tables(vec![], vec![]);
-        assert_eq!(sentence(&all), "No server, no media resource and no base station are up; 0 calls; no handset is subscribed");
+        assert_eq!(
+            sentence(&all),
+            "No server, no media resource and no base station are up; 0 calls; no handset is subscribed"
+        );
         assert_eq!(attention(&all, 0).len(), 2);
     }
 }
