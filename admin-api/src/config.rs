@@ -11,7 +11,7 @@ const OWN: &[Key] = &[
     probe_listen("\"127.0.0.1:7473\""),
     Key::host_ports("enrol.servers", "Servers to enrol at and to ask, host:port of their link ports.").default("[\"127.0.0.1:7460\"]"),
     Key::secret("enrol.token", "Token for the first start; the server writes one to enrol/admin.token.").default("\"\""),
-    Key::path("enrol.ca_file", "The cluster's root certificate, for a token without pin.").default("\"\""),
+    Key::path("enrol.ca_file", "The cluster's root certificate, for a token without pin.").optional(),
     Key::address("web.listen", "Web GUI over HTTPS.").default("\"0.0.0.0:8443\""),
     Key::address("web.plain", "Web GUI over plain HTTP; a loopback address only.").default("\"127.0.0.1:8080\""),
     Key::address("grpc.listen", "Admin API over gRPC with TLS.").default("\"0.0.0.0:7461\""),
@@ -57,12 +57,11 @@ impl Config {
         if servers.is_empty() {
             scope.mistake("enrol.servers", "no server is named", "write [\"host:7460\"]");
         }
-        let ca_file: PathBuf = scope.get("enrol.ca_file");
         Self {
             common: Common::read(scope),
             servers,
             token: Redacted(scope.get("enrol.token")),
-            ca_file: (!ca_file.as_os_str().is_empty()).then_some(ca_file),
+            ca_file: scope.get("enrol.ca_file"),
             web_listen: scope.get("web.listen"),
             web_plain,
             grpc_listen: scope.get("grpc.listen"),
