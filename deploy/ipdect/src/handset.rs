@@ -201,7 +201,7 @@ async fn begin(host: &Host, index: usize, options: &Options) -> Result<(), Ended
     if let Some(number) = dial.filter(|_| index == 0) {
         tokio::spawn(async move {
             if view.wait_for(|view| view.status.located).await.is_ok()
-                && let Ok(keys) = keys::parse(&format!("{number}("))
+                && let Ok(keys) = keys::parse(&format!("{number}#("))
             {
                 // Handsets that have ended have nobody to call.
                 let _ = host.press(index, keys, None).await;

@@ -8,6 +8,7 @@ mod cli;
 mod client;
 mod handset;
 mod host;
+mod thread;
 mod up;
 
 use std::process::ExitCode;
@@ -153,6 +154,7 @@ fn run_up(up: Up) -> Result<(), Failure> {
         tls::install_provider();
         let metrics: Metrics = up::metrics();
         metrics.install()?;
+        metrics.built("ipdect", &ipdect_link::release::Release::ours().to_string());
         tokio::spawn(metrics.clone().keep_up());
         let environment = Environment::system(metrics);
         let result = match up.check {

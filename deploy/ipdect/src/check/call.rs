@@ -20,6 +20,12 @@ const TALK: Duration = Duration::from_secs(3);
 const SAID_DBM0: f64 = -10.0;
 /// What is heard first is not measured: codecs and playout settle.
 const SETTLE: Duration = Duration::from_millis(150);
+/// Before both speak the last of ring-back fades in the playout buffers.
+const QUIET: Duration = Duration::from_millis(250);
+/// Longest wait for the figures of a call that is over.
+const LISTED: Duration = Duration::from_secs(2);
+/// How often they are asked for.
+const ASK: Duration = Duration::from_millis(50);
 /// Longest wait for one step.
 const STEP: Duration = Duration::from_secs(6);
 
@@ -107,8 +113,12 @@ pub(super) async fn call(line: &Line<'_>, caller: Spoken, called: Spoken) -> Res
         ..Call::default()
     };
     let begun = Instant::now();
-    line.press(line.from, &format!("{}(", to.number), Some(Speech::Silence))
-        .await?;
+    line.press(
+        line.from,
+        &format!("{}#(", to.number),
+        Some(Speech::Silence),
+    )
+    .await?;
     line.until("ringing", line.to, |state| {
         matches!(state, CallState::Ringing { .. })
     })
@@ -123,9 +133,9 @@ pub(super) async fn call(line: &Line<'_>, caller: Spoken, called: Spoken) -> Res
     }
     call.answer_ms = ms(begun.elapsed());
 
+    sleep(QUIET).await;
     let talk = talk(line, caller, called).await?;
     call.talk_ms = ms(TALK);
-    describe(line, &mut call).await?;
     call.ears = vec![
         ear(to, caller, &talk.at_called, talk.begun),
         ear(from, called, &talk.at_caller, talk.begun),
@@ -139,6 +149,7 @@ pub(super) async fn call(line: &Line<'_>, caller: Spoken, called: Spoken) -> Res
             .await?;
     }
     call.release_ms = ms(begun.elapsed());
+    describe(line, &mut call).await?;
     Ok(call)
 }
 
@@ -183,30 +194,38 @@ fn ear(at: &Known, said: Spoken, heard: &Recording, begun: Instant) -> Ear {
     }
 }
 
-/// What the system says of the caller's call: codecs and encryption.
+/// Waits for what the system says of the caller's call that has ended: codecs and encryption.
 async fn describe(line: &Line<'_>, call: &mut Call) -> Result<(), Failure> {
+    let end = Instant::now() + LISTED;
+    loop {
+        for leg in legs(line).await? {
+            match leg.kind.as_str() {
+                "base" => call.base_codec = leg.codec,
+                "sip" => (call.sip_codec, call.srtp) = (leg.codec, leg.srtp_suite),
+                _ => {}
+            }
+        }
+        let complete = !call.base_codec.is_empty() && !call.sip_codec.is_empty();
+        if complete || Instant::now() >= end {
+            return Ok(());
+        }
+        sleep(ASK).await;
+    }
+}
+
+/// Legs of the caller's latest call.
+async fn legs(line: &Line<'_>) -> Result<Vec<admin::CallLeg>, Failure> {
     let request = admin::ListCallsRequest {
+        ended: true,
         ipei: line.known(line.from).ipei.digits(),
-        ..admin::ListCallsRequest::default()
+        limit: 1,
     };
-    let calls = CallsClient::new(line.session.channel())
+    let listed = CallsClient::new(line.session.channel())
         .list(line.session.request(request))
         .await
-        .map_err(|status| line.failed("call list", status.message()))?
-        .into_inner()
-        .calls;
-    let Some(listed) = calls.into_iter().next() else {
-        return Err(line.failed("call list", "the call is not listed"));
-    };
-    for leg in listed.legs {
-        match leg.kind.as_str() {
-            "base" => call.base_codec = leg.codec,
-            "sip" => {
-                call.sip_codec = leg.codec;
-                call.srtp = leg.srtp_suite;
-            }
-            _ => {}
-        }
+        .map_err(|status| line.failed("call list", status.message()))?;
+    match listed.into_inner().calls.into_iter().next() {
+        Some(call) => Ok(call.legs),
+        None => Err(line.failed("call list", "the call is not listed")),
     }
-    Ok(())
 }

@@ -15,13 +15,15 @@ use std::time::{Duration, Instant};
 use ipdect_dect::identity::{Ipei, Park};
 use ipdect_node::{Random, StartError, bind_udp};
 use ipdect_portable::{Config, Key, LocationFailure, Memory, Status, SubscriptionFailure};
+use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
 
 use body::{Body, Command, Phone};
 use ear::Recording;
 use memory::{Kept, Saver, Shelf};
 use sound::{Hearing, Speech};
+
+use crate::thread;
 
 /// Commands that wait for the portables.
 const QUEUE: usize = 256;
@@ -92,7 +94,7 @@ pub(crate) struct Known {
 pub(crate) struct Host {
     known: Arc<[Known]>,
     commands: mpsc::Sender<Command>,
-    task: Arc<tokio::sync::Mutex<Option<JoinHandle<()>>>>,
+    task: Arc<tokio::sync::Mutex<Option<oneshot::Receiver<()>>>>,
 }
 
 /// The portables have ended.
@@ -111,7 +113,9 @@ impl Host {
         shelf: Option<Shelf>,
         random: &Random,
     ) -> Result<Self, StartError> {
-        let socket = bind_udp("handset.air", facing(bases)).await?;
+        let bound = bind_udp("handset.air", facing(bases)).await?;
+        // It belongs to the thread of the portables, whose clock nothing else may hold up.
+        let socket = bound.into_std().map_err(thread::no_thread)?;
         let mut phones = Vec::new();
         let mut known = Vec::new();
         for setup in setups {
@@ -125,8 +129,16 @@ impl Host {
         }
         let (commands, orders) = mpsc::channel(QUEUE);
         let saver = shelf.map(Saver::start);
-        let body = Body::new(socket, phones, saver, random.generator(), orders);
-        let task = tokio::spawn(body.run());
+        let rng = random.generator();
+        let (ended, task) = oneshot::channel::<()>();
+        let work = move || async move {
+            match UdpSocket::from_std(socket) {
+                Ok(socket) => Body::new(socket, phones, saver, rng, orders).run().await,
+                Err(error) => tracing::error!(%error, "the portables have no socket"),
+            }
+            drop(ended);
+        };
+        thread::spawn("portables", work).map_err(thread::no_thread)?;
         Ok(Self {
             known: known.into(),
             commands,
@@ -198,13 +210,13 @@ impl Host {
 
     /// Hangs up everywhere, tells the system that all portables switch off, and ends them.
     pub(crate) async fn end(&self) {
-        let Some(mut task) = self.task.lock().await.take() else {
+        let Some(task) = self.task.lock().await.take() else {
             return;
         };
         // If they have ended already there is nobody to tell.
         let _ = self.commands.send(Command::End).await;
-        if tokio::time::timeout(SWITCH_OFF, &mut task).await.is_err() {
-            task.abort();
+        if tokio::time::timeout(SWITCH_OFF, task).await.is_err() {
+            tracing::warn!("the portables did not switch off in time");
         }
     }
 
