@@ -112,7 +112,7 @@ impl Service {
     }
 
     /// Serves one server until its link ends.
-    pub(crate) async fn serve(self: Arc<Self>, link: Opened<MediaLink>) {
+    pub(crate) fn serve(self: Arc<Self>, link: Opened<MediaLink>) -> impl Future<Output = ()> + Send {
         let Opened {
             welcome,
             sender,
@@ -131,16 +131,18 @@ impl Service {
             },
             grace,
         );
-        self.tell_inventory(&sender, 0, None).await;
-        while let Some(envelope) = receiver.recv().await {
-            let (trace, body) = envelope.unpack();
-            match body {
-                Some(body) => self.heard(&sender, &start, trace, body).await,
-                // A later generation may say more than we know.
-                None => debug!("message without known content"),
+        async move {
+            self.tell_inventory(&sender, 0, None).await;
+            while let Some(envelope) = receiver.recv().await {
+                let (trace, body) = envelope.unpack();
+                match body {
+                    Some(body) => self.heard(&sender, &start, trace, body).await,
+                    // A later generation may say more than we know.
+                    None => debug!("message without known content"),
+                }
             }
+            self.unlinked(&sender);
         }
-        self.unlinked(&sender);
     }
 
     /// Why no calls can be carried now; empty if they can.
