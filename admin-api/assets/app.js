@@ -3,9 +3,13 @@
 const $ = (query, from = document) => from.querySelector(query);
 const $$ = (query, from = document) => [...from.querySelectorAll(query)];
 
+// The server's clock counts: the browser's may be wrong.
+const ahead = Date.now() - Number(document.documentElement.dataset.now || Date.now());
+const now = () => Date.now() - ahead;
+
 // Times: relative, the exact one is the title.
 const ago = (ms) => {
-  const s = Math.max(0, Math.round((Date.now() - ms) / 1000));
+  const s = Math.max(0, Math.round((now() - ms) / 1000));
   if (s < 2) return "just now";
   if (s < 120) return s + " s ago";
   if (s < 7200) return Math.round(s / 60) + " min ago";
@@ -17,8 +21,8 @@ const length = (ms) => {
 };
 const tick = () => $$("time[data-ms]").forEach((t) => {
   const ms = Number(t.dataset.ms), kind = t.dataset.kind;
-  t.textContent = kind === "since" ? length(Date.now() - ms)
-    : kind === "until" ? (ms > Date.now() ? "in " + length(ms - Date.now()) : "over")
+  t.textContent = kind === "since" ? length(now() - ms)
+    : kind === "until" ? (ms > now() ? "in " + length(ms - now()) : "over")
     : ago(ms);
 });
 setInterval(tick, 1000);

@@ -72,6 +72,12 @@ impl Api {
         &self.0.portables
     }
 
+    /// A session of an account, without login: for tests of what comes after it.
+    #[cfg(test)]
+    pub(crate) fn session_of(&self, account: &ipdect_proto::admin::v1::Account) -> String {
+        self.0.sessions.open(&self.0.random, account)
+    }
+
     /// Who has this session token.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use tracing::error;
 
 use super::assets::VERSION;
 use super::visit::Visit;
+use super::words::now_ms;
 
 /// One entry of the navigation.
 struct Entry {
@@ -66,6 +67,8 @@ struct Shell<'a> {
     account: &'a str,
     csrf: &'a str,
     groups: Vec<Group>,
+    /// The server\'s clock, milliseconds since 1970.
+    now: u64,
     /// Address of the live stream; empty: the page does not change.
     live: &'a str,
     body: String,
@@ -116,6 +119,7 @@ pub(crate) fn bare(status: StatusCode, title: &str, body: &impl Template) -> Htt
         version: &VERSION,
         account: "",
         csrf: "",
+        now: now_ms(),
         groups: Vec::new(),
         live: "",
         body: render(body),
@@ -155,6 +159,7 @@ fn answer(
         version: &VERSION,
         account: &visit.caller.name,
         csrf: &visit.csrf,
+        now: now_ms(),
         groups: if visit.caller.must_change {
             Vec::new()
         } else {

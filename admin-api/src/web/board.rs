@@ -1,6 +1,6 @@
 //! What happens now, kept up to date by one stream from the servers, whoever looks.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::words::now_ms;
+use super::words::{now_ms, user_part};
 use crate::api::upstream::Upstream;
 
 /// Attempts to subscribe that are kept.
@@ -71,6 +71,21 @@ impl Tables {
     /// Calls that stand, latest first.
     pub(crate) fn standing_calls(&self) -> impl Iterator<Item = &admin::Call> {
         self.calls.values().rev().filter(|c| c.ended_utc_ms == 0)
+    }
+}
+
+impl Tables {
+    /// Conversations that stand: one between two of our handsets is told by both, and counts once.
+    pub(crate) fn conversations(&self) -> usize {
+        let outgoing: BTreeSet<(&str, &str)> = self
+            .standing_calls()
+            .filter(|c| c.outgoing)
+            .map(|c| (c.username.as_str(), user_part(&c.peer_number)))
+            .collect();
+        let told_twice = |c: &admin::Call| {
+            !c.outgoing && outgoing.contains(&(user_part(&c.peer_number), c.username.as_str()))
+        };
+        self.standing_calls().filter(|c| !told_twice(c)).count()
     }
 }
 
@@ -223,6 +238,26 @@ mod tests {
             },
         );
         assert_eq!(names(&board), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_call_between_two_of_our_handsets_counts_once() {
+        let call = |call_ref: &str, username: &str, outgoing, peer: &str| admin::Call {
+            call_ref: call_ref.into(),
+            username: username.into(),
+            outgoing,
+            peer_number: peer.into(),
+            ..Default::default()
+        };
+        let mut tables = Tables::default();
+        for c in [
+            call("a", "1001", true, "1002"),
+            call("b", "1002", false, "sip:1001@ipdect.internal"),
+            call("c", "1003", false, "sip:4711@pbx.example"),
+        ] {
+            tables.calls.insert(c.call_ref.clone(), c);
+        }
+        assert_eq!(tables.conversations(), 2);
     }
 
     #[test]

@@ -11,6 +11,8 @@ mod fields;
 mod live;
 mod pages;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod trouble;
 mod views;
 mod visit;

@@ -114,6 +114,19 @@ pub(crate) fn ipei(digits: &str) -> String {
     format!("{} {} {check}", &digits[..5], &digits[5..])
 }
 
+/// A SIP address without scheme and parameters, for tables.
+pub(crate) fn short_uri(uri: &str) -> &str {
+    let rest = uri
+        .strip_prefix("sips:")
+        .or_else(|| uri.strip_prefix("sip:"));
+    rest.map_or(uri, |r| r.split(';').next().unwrap_or(r))
+}
+
+/// The user of a SIP address, or a number as it is.
+pub(crate) fn user_part(uri: &str) -> &str {
+    short_uri(uri).split('@').next().unwrap_or(uri)
+}
+
 /// A text for use inside an address.
 pub(crate) fn escaped(text: &str) -> String {
     let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
@@ -169,6 +182,10 @@ pub(crate) fn device(device: &admin::Device) -> Status {
         DeviceState::Down => status("down", "down"),
         DeviceState::Refused => status("refused", "refused"),
         DeviceState::Draining => status("draining", "draining"),
+        // These two call when they need something; no link tells whether they run.
+        DeviceState::Enrolled if matches!(device.role(), Role::Admin | Role::Host) => {
+            status("unknown", "enrolled")
+        }
         DeviceState::Enrolled => status("unknown", "enrolled, not seen yet"),
         DeviceState::Unspecified => status("unknown", "unknown"),
     }
@@ -311,6 +328,22 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(call(&ended).word, "not answered");
+    }
+
+    #[test]
+    fn a_sip_address_is_shown_without_what_only_machines_need() {
+        assert_eq!(
+            short_uri("sip:1001@ipdect.internal;user=phone"),
+            "1001@ipdect.internal"
+        );
+        assert_eq!(
+            (
+                user_part("sips:anna@a.example"),
+                user_part("1002"),
+                user_part("")
+            ),
+            ("anna", "1002", "")
+        );
     }
 
     #[test]

@@ -21,11 +21,19 @@ use super::live::live;
 use super::trouble::Trouble;
 use super::visit::Visit;
 
+/// Largest login form, octets.
+const LOGIN_MAX: usize = 16 * 1024;
+
 /// All addresses.
 pub(crate) fn routes(to: &mut ServiceConfig) {
     to.route("/assets/{name}", get().to(asset))
-        .route("/login", get().to(login::show))
-        .route("/login", post().to(login::login))
+        .service(
+            web::resource("/login")
+                // Nobody is known yet: no large forms.
+                .app_data(web::FormConfig::default().limit(LOGIN_MAX))
+                .route(get().to(login::show))
+                .route(post().to(login::login)),
+        )
         .route("/logout", post().to(login::logout))
         .route("/password", get().to(login::password))
         .route("/password", post().to(login::change_password))

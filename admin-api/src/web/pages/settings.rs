@@ -114,7 +114,11 @@ pub(crate) async fn save(
     let old = settings::inputs(&present);
     let mut wanted = present.clone();
     let mistakes = settings::fill(&mut wanted, &fields);
-    let mut new = as_sent(&old, &fields);
+    let mut new = if mistakes.is_empty() {
+        settings::inputs(&wanted)
+    } else {
+        as_sent(&old, &fields)
+    };
     let read: u64 = fields.get("revision").parse().unwrap_or(revision);
     if !mistakes.is_empty() {
         for (name, said) in mistakes {

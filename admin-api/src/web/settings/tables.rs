@@ -411,12 +411,21 @@ pub(super) const DECT: &[Field<DectSettings>] = &[
         "made at random",
         "The system's identity on the air, as typed on handsets; changing it loses all subscriptions."
     ),
-    text!(
-        access_code,
-        "System access code",
-        "none",
-        "1 to 8 digits for users without one of their own; empty leaves the present one."
-    ),
+    Field {
+        name: "access_code",
+        label: "System access code",
+        kind: || Kind::Text,
+        default: "none",
+        help: "1 to 8 digits for users without one of their own; empty leaves the present one.",
+        read: |d| d.access_code.clone(),
+        write: |d, text| {
+            // Only administrators are told it: for others empty must not mean none.
+            if !text.is_empty() {
+                d.access_code = text.into();
+            }
+            Ok(())
+        },
+    },
     switch!(
         subscription_open,
         "Subscription always open",

@@ -6,12 +6,12 @@ use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::admin::v1::LadderStep;
 
 /// Width of a column, of the column of times, height of a step and of the heads, pixels.
-const COLUMN: usize = 170;
+const COLUMN: usize = 160;
 const TIMES: usize = 84;
 const STEP: usize = 30;
 const HEAD: usize = 40;
 /// Letters that fit over an arrow.
-const LETTERS: usize = 22;
+const LETTERS: usize = 20;
 
 /// One column.
 #[derive(Debug, PartialEq, Eq)]
@@ -93,8 +93,9 @@ fn names(call: &admin::Call, steps: &[LadderStep]) -> Vec<String> {
 
 fn rank(call: &admin::Call, name: &str) -> u8 {
     match name {
-        "PP" => 0,
+        n if n == "PP" || n.starts_with("PP ") => 0,
         "SIP" => 5,
+        "media" => 4,
         n if n == call.base_node_id => 1,
         n if n == call.server_node_id => 2,
         n if n == call.media_node_id => 4,
@@ -160,10 +161,10 @@ fn drawn(from: usize, to: usize, y: usize) -> (String, String) {
 }
 
 fn offset(us: u64) -> String {
-    if us < 10_000_000 {
+    if us < 1_000_000 {
         format!("+{}.{} ms", us / 1000, us / 100 % 10)
     } else {
-        format!("+{}.{} s", us / 1_000_000, us / 100_000 % 10)
+        format!("+{}.{:03} s", us / 1_000_000, us / 1000 % 1000)
     }
 }
 
@@ -214,15 +215,15 @@ mod tests {
         let names: Vec<&str> = made.columns.iter().map(|c| c.name.as_str()).collect();
         assert_eq!(names, ["PP", "b", "s", "m", "SIP"]);
         let times: Vec<&str> = made.arrows.iter().map(|a| a.time.as_str()).collect();
-        assert_eq!(times, ["+0.0 ms", "+1.5 ms", "+2.0 ms", "+12.3 s"]);
+        assert_eq!(times, ["+0.0 ms", "+1.5 ms", "+2.0 ms", "+12.340 s"]);
         assert_eq!(made.width, TIMES + 5 * COLUMN);
     }
 
     #[test]
     fn arrows_point_where_the_message_went() {
         let made = ladder(&call(), &[step(0, "s", "SIP"), step(0, "SIP", "s")]);
-        assert_eq!(made.arrows[0].head, "M339 70l-8 -4v8z");
-        assert_eq!(made.arrows[1].head, "M169 100l8 -4v8z");
+        assert_eq!(made.arrows[0].head, "M324 70l-8 -4v8z");
+        assert_eq!(made.arrows[1].head, "M164 100l8 -4v8z");
     }
 
     #[test]

@@ -41,9 +41,13 @@ pub(crate) fn call(call: &admin::Call) -> CallRow {
     };
     let peer = match (call.peer_number.is_empty(), call.peer_name.is_empty()) {
         (true, true) => "unknown".to_string(),
-        (false, true) => call.peer_number.clone(),
+        (false, true) => words::short_uri(&call.peer_number).into(),
         (true, false) => call.peer_name.clone(),
-        (false, false) => format!("{} ({})", call.peer_number, call.peer_name),
+        (false, false) => format!(
+            "{} ({})",
+            call.peer_name,
+            words::short_uri(&call.peer_number)
+        ),
     };
     CallRow {
         call_ref: call.call_ref.clone(),
@@ -277,6 +281,7 @@ pub(crate) fn why_refused(refusal: &ipdect_proto::link::v1::Refusal) -> String {
 
 /// An attempt to subscribe in a table.
 pub(crate) struct AttemptRow {
+    pub(crate) id: String,
     pub(crate) at_html: String,
     pub(crate) ipei: String,
     pub(crate) ipei_shown: String,
@@ -297,6 +302,7 @@ pub(crate) fn attempt(attempt: &admin::SubscriptionAttempt) -> AttemptRow {
         words::status("refused", "refused")
     };
     AttemptRow {
+        id: format!("{}-{}", attempt.at_utc_ms, attempt.id),
         at_html: words::ago(attempt.at_utc_ms),
         ipei: attempt.ipei.clone(),
         ipei_shown: words::ipei(&attempt.ipei),
@@ -319,6 +325,7 @@ pub(crate) fn attempt(attempt: &admin::SubscriptionAttempt) -> AttemptRow {
 
 /// An event in a table.
 pub(crate) struct EventRow {
+    pub(crate) id: String,
     pub(crate) at_html: String,
     pub(crate) mark: Mark,
     pub(crate) code: String,
@@ -331,6 +338,7 @@ pub(crate) struct EventRow {
 /// One event.
 pub(crate) fn event(event: &admin::Event) -> EventRow {
     EventRow {
+        id: format!("{}-{}", event.at_utc_ms, event.id),
         at_html: words::ago(event.at_utc_ms),
         mark: Mark(words::severity(event.severity())),
         code: event.code.clone(),
