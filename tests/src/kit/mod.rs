@@ -1,3 +1,7 @@
 //! The words that the tests of the whole are written in.
 
 pub mod handset;
+pub mod namespace;
+pub mod program;
+pub mod sound;
+pub mod wait;

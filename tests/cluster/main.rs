@@ -1,0 +1,14 @@
+//! What the separate programs do with real peers, and what they do when something goes wrong. Real time, real sockets, real tones.
+//!
+//! Each test lives in a network namespace of its own; run as root. What it needs beside the programs: `tests/run` installs it.
+#![allow(clippy::unwrap_used)]
+
+mod among_peers;
+mod handset;
+mod kamailio_calls;
+mod lab;
+mod peers;
+mod proxies;
+mod refusals;
+mod sipp_calls;
+mod system;

@@ -1,0 +1,6 @@
+//! Independent programs to test against, each with the recipe that makes it work.
+
+pub(crate) mod kamailio;
+pub(crate) mod phone;
+pub(crate) mod pki;
+pub(crate) mod sipp;
