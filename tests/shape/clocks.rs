@@ -2,8 +2,17 @@
 
 use crate::repository::{files, shown, text};
 
-const BANNED: &[&str] =
-    &["Instant::now", "SystemTime::now", "tokio::", "thread::sleep", "thread_rng", "rand::rng(", "OsRng", "HashMap", "HashSet"];
+const BANNED: &[&str] = &[
+    "Instant::now",
+    "SystemTime::now",
+    "tokio::",
+    "thread::sleep",
+    "thread_rng",
+    "rand::rng(",
+    "OsRng",
+    "HashMap",
+    "HashSet",
+];
 const MINDS: &[&str] = &[
     "crates/sip/src",
     "crates/dect/src",
@@ -43,8 +52,15 @@ fn minds_have_their_own_bans() {
         let found = files(&format!("crates/{krate}"), "clippy.toml");
         assert_eq!(found.len(), 1, "crates/{krate} has no clippy.toml");
         let bans = text(&found[0]);
-        for ban in ["std::time::Instant::now", "std::time::SystemTime::now", "std::thread::sleep"] {
-            assert!(bans.contains(ban), "crates/{krate}/clippy.toml does not ban {ban}");
+        for ban in [
+            "std::time::Instant::now",
+            "std::time::SystemTime::now",
+            "std::thread::sleep",
+        ] {
+            assert!(
+                bans.contains(ban),
+                "crates/{krate}/clippy.toml does not ban {ban}"
+            );
         }
     }
 }

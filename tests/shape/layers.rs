@@ -10,21 +10,81 @@ struct Member {
 }
 
 const MEMBERS: &[Member] = &[
-    Member { folder: "proto", name: "ipdect-proto", layer: 0 },
-    Member { folder: "crates/sip", name: "ipdect-sip", layer: 1 },
-    Member { folder: "crates/dect", name: "ipdect-dect", layer: 1 },
-    Member { folder: "crates/media", name: "ipdect-media", layer: 1 },
-    Member { folder: "crates/handset", name: "ipdect-handset", layer: 2 },
-    Member { folder: "crates/portable", name: "ipdect-portable", layer: 2 },
-    Member { folder: "crates/link", name: "ipdect-link", layer: 3 },
-    Member { folder: "crates/cluster", name: "ipdect-cluster", layer: 3 },
-    Member { folder: "crates/node", name: "ipdect-node", layer: 3 },
-    Member { folder: "server", name: "ipdect-server", layer: 4 },
-    Member { folder: "media-resource", name: "ipdect-media-resource", layer: 4 },
-    Member { folder: "base-station", name: "ipdect-base-station", layer: 4 },
-    Member { folder: "admin-api", name: "ipdect-admin-api", layer: 4 },
-    Member { folder: "deploy/ipdect", name: "ipdect", layer: 5 },
-    Member { folder: "tests", name: "ipdect-tests", layer: 6 },
+    Member {
+        folder: "proto",
+        name: "ipdect-proto",
+        layer: 0,
+    },
+    Member {
+        folder: "crates/sip",
+        name: "ipdect-sip",
+        layer: 1,
+    },
+    Member {
+        folder: "crates/dect",
+        name: "ipdect-dect",
+        layer: 1,
+    },
+    Member {
+        folder: "crates/media",
+        name: "ipdect-media",
+        layer: 1,
+    },
+    Member {
+        folder: "crates/handset",
+        name: "ipdect-handset",
+        layer: 2,
+    },
+    Member {
+        folder: "crates/portable",
+        name: "ipdect-portable",
+        layer: 2,
+    },
+    Member {
+        folder: "crates/link",
+        name: "ipdect-link",
+        layer: 3,
+    },
+    Member {
+        folder: "crates/cluster",
+        name: "ipdect-cluster",
+        layer: 3,
+    },
+    Member {
+        folder: "crates/node",
+        name: "ipdect-node",
+        layer: 3,
+    },
+    Member {
+        folder: "server",
+        name: "ipdect-server",
+        layer: 4,
+    },
+    Member {
+        folder: "media-resource",
+        name: "ipdect-media-resource",
+        layer: 4,
+    },
+    Member {
+        folder: "base-station",
+        name: "ipdect-base-station",
+        layer: 4,
+    },
+    Member {
+        folder: "admin-api",
+        name: "ipdect-admin-api",
+        layer: 4,
+    },
+    Member {
+        folder: "deploy/ipdect",
+        name: "ipdect",
+        layer: 5,
+    },
+    Member {
+        folder: "tests",
+        name: "ipdect-tests",
+        layer: 6,
+    },
 ];
 
 /// What a manifest depends on, tests included when `dev` is set.
@@ -56,9 +116,14 @@ fn no_crate_looks_up() {
     let mut wrong = Vec::new();
     for member in MEMBERS {
         for used in uses(member.folder, false) {
-            let Some(other) = MEMBERS.iter().find(|m| m.name == used) else { continue };
+            let Some(other) = MEMBERS.iter().find(|m| m.name == used) else {
+                continue;
+            };
             if !may_use(member.layer, other.layer) {
-                wrong.push(format!("{} (layer {}) uses {} (layer {})", member.name, member.layer, other.name, other.layer));
+                wrong.push(format!(
+                    "{} (layer {}) uses {} (layer {})",
+                    member.name, member.layer, other.name, other.layer
+                ));
             }
         }
     }
@@ -80,8 +145,20 @@ fn every_member_is_listed_here() {
 
 #[test]
 fn protocol_crates_and_minds_know_no_runtime() {
-    const BANNED: &[&str] =
-        &["tokio", "tokio-util", "actix", "actix-rt", "tonic", "prost", "mio", "socket2", "nix", "rand", "redb", "rustls"];
+    const BANNED: &[&str] = &[
+        "tokio",
+        "tokio-util",
+        "actix",
+        "actix-rt",
+        "tonic",
+        "prost",
+        "mio",
+        "socket2",
+        "nix",
+        "rand",
+        "redb",
+        "rustls",
+    ];
     let mut wrong = Vec::new();
     for member in MEMBERS.iter().filter(|m| (1..=2).contains(&m.layer)) {
         for used in uses(member.folder, false) {
@@ -97,13 +174,30 @@ fn protocol_crates_and_minds_know_no_runtime() {
 #[test]
 fn guests_stay_with_their_chaperone() {
     let mut wrong = Vec::new();
-    for (guest, home) in [("rsip::", "crates/sip/src/message/"), ("webrtc_srtp::", "crates/media/src/srtp")] {
-        for folder in ["crates", "server", "media-resource", "base-station", "admin-api", "deploy"] {
+    // The fuzz functions of the same crate hold the conversion to `rsip` to its promise too.
+    let homes: [(&str, &[&str]); 2] = [
+        (
+            "rsip::",
+            &["crates/sip/src/message/", "crates/sip/src/fuzzing.rs"],
+        ),
+        ("webrtc_srtp::", &["crates/media/src/srtp"]),
+    ];
+    for (guest, homes) in homes {
+        for folder in [
+            "crates",
+            "server",
+            "media-resource",
+            "base-station",
+            "admin-api",
+            "deploy",
+        ] {
             for file in files(folder, ".rs") {
                 let name = shown(&file);
                 let is_test = name.contains("/tests/") || name.contains("/benches/");
-                let imports = text(&file).lines().any(|l| !l.trim_start().starts_with("//") && l.contains(guest));
-                if imports && !name.starts_with(home) && !is_test {
+                let imports = text(&file)
+                    .lines()
+                    .any(|l| !l.trim_start().starts_with("//") && l.contains(guest));
+                if imports && !homes.iter().any(|home| name.starts_with(home)) && !is_test {
                     wrong.push(format!("{name} imports {guest}"));
                 }
             }
@@ -117,7 +211,12 @@ fn a_wire_type_stops_at_the_door() {
     // The base station's mind is held to the rule of layer 2.
     let wrong: Vec<String> = files("base-station/src/cell", ".rs")
         .into_iter()
-        .filter(|f| text(f).lines().any(|l| !l.trim_start().starts_with("//") && (l.contains("ipdect_proto") || l.contains("tokio::"))))
+        .filter(|f| {
+            text(f).lines().any(|l| {
+                !l.trim_start().starts_with("//")
+                    && (l.contains("ipdect_proto") || l.contains("tokio::"))
+            })
+        })
         .map(|f| shown(&f))
         .collect();
     assert_eq!(wrong, Vec::<String>::new());

@@ -2,4 +2,6 @@
 
 mod clocks;
 mod layers;
+mod metrics;
 mod repository;
+mod wire;
