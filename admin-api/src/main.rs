@@ -68,6 +68,10 @@ fn run(config: Config) -> Result<(), StartError> {
             telemetry::install(&telemetry::Settings::of("ipdect-admin", &config.common))?;
         let metrics = Metrics::new(&[ipdect_admin_api::metrics::METRICS]);
         metrics.install()?;
+        metrics.built(
+            "ipdect-admin",
+            &ipdect_link::release::Release::ours().to_string(),
+        );
         tokio::spawn(metrics.clone().keep_up());
         let listen = config.common.probe_listen;
         let running = ipdect_admin_api::start(config, Environment::system(metrics.clone())).await?;

@@ -81,6 +81,7 @@ async fn serve_until_end(config: Config) -> Result<Ended, StartError> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let metrics = Metrics::new(&[metrics::METRICS]);
     metrics.install()?;
+    metrics.built("ipdect-base", &Release::ours().to_string());
     let (data_dir, probe_listen) = (config.common.data_dir.clone(), config.common.probe_listen);
     let running = ipdect_base_station::start(config, Environment::system(metrics.clone())).await?;
     let _probes = serve(

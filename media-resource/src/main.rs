@@ -59,6 +59,7 @@ async fn serve_until_signalled(config: Config) -> Result<ExitCode, StartError> {
     let _lock = Lock::take(&common.data_dir)?;
     let metrics = Metrics::new(&[metrics::METRICS]);
     metrics.install()?;
+    metrics.built("ipdect-media", &Release::ours().to_string());
     tokio::spawn(metrics.clone().keep_up());
     let running = start(config, Environment::system(metrics.clone())).await?;
     let _probes = serve(

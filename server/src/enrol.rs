@@ -305,8 +305,6 @@ impl Enroller for Admission {
     }
 
     fn rejected(&self, address: SocketAddr, role: Role, serial: &str, why: &str) {
-        metrics::counter!("ipdect_link_enrolments_refused_total", "role" => role_name(role))
-            .increment(1);
         self.live.event(Told {
             code: "link.enrolment-refused",
             severity: admin::Severity::Warning,

@@ -92,8 +92,6 @@ impl Gatekeeper for Gate {
             .reason()
             .as_str_name()
             .trim_start_matches("REFUSAL_REASON_");
-        metrics::counter!("ipdect_link_refused_total", "role" => role, "reason" => reason)
-            .increment(1);
         let mut device = self
             .core
             .live

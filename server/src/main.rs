@@ -68,6 +68,10 @@ fn run(config: Config) -> Result<(), StartError> {
             telemetry::install(&telemetry::Settings::of("ipdect-server", &config.common))?;
         let metrics = Metrics::new(&[ipdect_server::metrics::METRICS]);
         metrics.install()?;
+        metrics.built(
+            "ipdect-server",
+            &ipdect_link::release::Release::ours().to_string(),
+        );
         tokio::spawn(metrics.clone().keep_up());
         let listen = config.common.probe_listen;
         let running = ipdect_server::start(config, Environment::system(metrics.clone())).await?;

@@ -126,14 +126,9 @@ pub const METRICS: &[Metric] = &[
         &["role"],
     ),
     Metric::counter(
-        "ipdect_link_refused_total",
-        "Links that were refused.",
-        &["role", "reason"],
-    ),
-    Metric::counter(
-        "ipdect_link_enrolments_refused_total",
-        "Enrolments that were refused.",
-        &["role"],
+        "ipdect_link_rejected_total",
+        "Links and enrolments that were refused.",
+        &["peer_kind", "reason"],
     ),
     Metric::counter(
         "ipdect_store_errors_total",

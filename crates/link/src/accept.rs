@@ -242,7 +242,9 @@ impl<C: Contract> Handshake<C> {
         let Refusal { rule, remedy, .. } = &refusal;
         let reason = refusal.reason().as_str_name();
         warn!(node = %self.identity.node_id, %reason, %rule, %remedy, "link refused");
-        metrics::counter!("ipdect_link_rejected_total", "peer_kind" => crate::role::role_name(C::ROLE), "reason" => reason)
+        let peer_kind = crate::role::role_name(C::ROLE);
+        let short = reason.trim_start_matches("REFUSAL_REASON_");
+        metrics::counter!("ipdect_link_rejected_total", "peer_kind" => peer_kind, "reason" => short)
             .increment(1);
         self.inner
             .gate

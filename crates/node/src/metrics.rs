@@ -177,6 +177,16 @@ impl Metrics {
         })
     }
 
+    /// Says in `ipdect_build_info` which program of which release this process is.
+    pub fn built(&self, program: &str, release: &str) {
+        let labels = [
+            ("version", env!("CARGO_PKG_VERSION")),
+            ("release", release),
+            ("program", program),
+        ];
+        self.gauge("ipdect_build_info", &labels).set(1.0);
+    }
+
     /// The handle of a counter.
     pub fn counter(&self, name: &'static str, labels: &[(&'static str, &str)]) -> Counter {
         self.recorder

@@ -66,6 +66,7 @@ async fn metrics_are_served_with_help_buckets_and_content_type() {
         Metric::seconds("ipdect_test_wait_seconds", "Waits.", &[], &[0.1, 1.0]),
     ];
     let metrics = Metrics::new(&[METRICS]);
+    metrics.built("ipdect-test", "PCS16_");
     metrics
         .counter("ipdect_test_events_total", &[("kind", "a")])
         .increment(3);
@@ -88,8 +89,16 @@ async fn metrics_are_served_with_help_buckets_and_content_type() {
         "ipdect_test_wait_seconds_bucket{le=\"0.1\"} 0",
         "ipdect_test_wait_seconds_bucket{le=\"1\"} 1",
         "ipdect_test_wait_seconds_bucket{le=\"+Inf\"} 1",
+        "# TYPE ipdect_build_info gauge",
     ] {
         assert!(text.lines().any(|found| found == line), "{line} in {text}");
+    }
+    let built = text
+        .lines()
+        .find(|found| found.starts_with("ipdect_build_info{"))
+        .unwrap();
+    for label in ["release=\"PCS16_\"", "program=\"ipdect-test\"", "} 1"] {
+        assert!(built.contains(label), "{built}");
     }
     assert!(
         !other.render().contains("kind=\"a\""),
