@@ -355,29 +355,13 @@ impl Pool {
                 metrics::counter!("ipdect_radio_bad_frames_total")
                     .increment(u64::from(report.bad_b));
             }
-            // Handover and ciphering come with the issues that order them; a base sends these only when asked.
-            Some(Up::HandoverRequested(wanted)) => self.deny_handover(base, wanted.connection_id),
+            // The base denies a handover by itself when nobody grants it in time.
+            Some(Up::HandoverRequested(wanted)) => {
+                debug!(base = %base.id, connection = wanted.connection_id, "handover between base stations is not available in this release");
+            }
             Some(Up::HandoverDone(_) | Up::LapcContext(_) | Up::CipherState(_)) => {}
             Some(Up::Hello(_) | Up::Ping(_) | Up::Pong(_)) | None => {}
         }
-    }
-
-    fn deny_handover(&self, base: &Arc<Base>, connection: u64) {
-        debug!(base = %base.id, connection, "a handover between base stations is denied");
-        let ipei = base
-            .state
-            .lock()
-            .connections
-            .get(&connection)
-            .map(|c| c.ipei);
-        let Some(ipei) = ipei else { return };
-        self.send_order(base, Instant::now(), ipei, None, &Trace(None), |order| {
-            Down::HandoverDeny(radio::HandoverDeny {
-                order: Some(order),
-                connection_id: connection,
-                reason: "handover between base stations is not available in this release".into(),
-            })
-        });
     }
 
     fn result(&self, base: &Arc<Base>, owners: &Arc<dyn Owners>, result: &link::OrderResult) {

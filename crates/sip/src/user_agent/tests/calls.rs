@@ -1,7 +1,7 @@
 //! Ladders of calls: who sent what, and what the owners were told.
 
 use super::world::{A, B, IN, OUT, World, sdp};
-use crate::message::{HeaderName, Message};
+use crate::message::{HeaderName, Message, Method};
 use crate::transaction::Transport;
 use crate::user_agent::{By, Event, Reason};
 
@@ -446,6 +446,28 @@ fn what_we_cannot_do_is_refused_by_its_name() {
         header(&w.messages[0], HeaderName::Allow),
         "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS"
     );
+}
+
+#[test]
+fn a_goodbye_to_a_call_that_is_over_is_not_refused() {
+    let mut w = World::new(14, Transport::Tcp);
+    w.call();
+    w.act(A, |ua, now, rng| ua.bye(now, rng, OUT, None));
+    w.run_ms(100);
+    let bye = w.messages.iter().rev().find(|m| m.method() == Some(&Method::Bye)).cloned().unwrap();
+    w.seen();
+    let again = |tag: Option<&str>| {
+        let edit = crate::message::Edit::new(&bye)
+            .set(HeaderName::CSeq, "900 BYE")
+            .replace_top(HeaderName::Via, format!("SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bK{}", tag.unwrap_or("own")));
+        match tag {
+            Some(tag) => edit.set(HeaderName::To, format!("<sip:1002@example.com>;tag={tag}")).build(),
+            None => edit.build(),
+        }
+    };
+    w.deliver(B, again(None));
+    w.deliver(B, again(Some("stranger")));
+    assert_eq!(w.seen(), ["B>A 200 BYE", "B>A 481 BYE"]);
 }
 
 #[test]
