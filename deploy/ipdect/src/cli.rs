@@ -6,6 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::client::login::Login;
+use crate::client::password::New;
+use crate::client::press::Strokes;
 use crate::client::token::Token;
 use crate::client::users::Users;
 use crate::handset;
@@ -43,6 +45,20 @@ pub(crate) enum Command {
     Status {
         #[command(flatten)]
         client: Client,
+    },
+    /// Press keys of a virtual handset.
+    Press {
+        #[command(flatten)]
+        client: Client,
+        #[command(flatten)]
+        press: Strokes,
+    },
+    /// Change the password of the account; the first one has to be.
+    Password {
+        #[command(flatten)]
+        client: Client,
+        #[command(flatten)]
+        new: New,
     },
     /// Print shell completions.
     Completions {

@@ -118,6 +118,15 @@ fn perform(command: Command) -> Result<(), Failure> {
         Command::Users { client, task } => with_session(client, async |session| {
             client::users::run(&session, task).await
         }),
+        Command::Press { client, press } => with_session(client, async |session| {
+            client::press::run(&session, press).await
+        }),
+        Command::Password { client, new } => {
+            let login = client.login.clone();
+            with_session(client, async |session| {
+                client::password::run(&session, &login, new).await
+            })
+        }
         Command::Status { client } => {
             with_session(client, async |session| client::status::run(&session).await)
         }

@@ -37,6 +37,16 @@ pub(crate) struct Login {
 }
 
 impl Login {
+    /// The password that was given.
+    ///
+    /// # Errors
+    /// [`ClientError::Input`] if none was.
+    pub(crate) fn password(&self) -> Result<&str, ClientError> {
+        self.password.as_deref().ok_or_else(|| {
+            ClientError::Input("set IPDECT_PASSWORD to the password of the account".into())
+        })
+    }
+
     /// Connects and logs in.
     ///
     /// # Errors
@@ -56,9 +66,7 @@ impl Login {
             })?;
         let root_pem =
             std::fs::read(&root).map_err(|source| ClientError::Root { path: root, source })?;
-        let password = self.password.as_deref().ok_or_else(|| {
-            ClientError::Input("set IPDECT_PASSWORD to the password of the account".into())
-        })?;
+        let password = self.password()?;
         let mut session = Session::connect(&address, &root_pem).await?;
         session.login(&self.user, password).await?;
         Ok(session)

@@ -1,6 +1,8 @@
 //! The command line as a client of the admin API.
 
 pub(crate) mod login;
+pub(crate) mod password;
+pub(crate) mod press;
 pub(crate) mod status;
 pub(crate) mod token;
 pub(crate) mod users;
@@ -33,6 +35,8 @@ pub(crate) enum ClientError {
     Refused(#[from] tonic::Status),
     #[error("{0}")]
     Input(String),
+    #[error("{0} line(s) not imported")]
+    Lines(u64),
 }
 
 fn code_name(code: tonic::Code) -> String {

@@ -6,7 +6,7 @@ use ipdect_proto::admin::v1::devices_client::DevicesClient;
 use ipdect_proto::admin::v1::handsets_client::HandsetsClient;
 use ipdect_proto::admin::v1::{
     Call, CallState, Device, DeviceState, Handset, ListCallsRequest, ListDevicesRequest,
-    ListHandsetsRequest,
+    ListHandsetsRequest, Portable, PortableCallState,
 };
 
 use super::{ClientError, Session};
@@ -33,6 +33,11 @@ pub(crate) async fn run(session: &Session) -> Result<(), ClientError> {
     handsets
         .iter()
         .map(handset)
+        .for_each(|line| println!("{line}"));
+    let portables = super::press::portables(session).await?;
+    portables
+        .iter()
+        .map(portable)
         .for_each(|line| println!("{line}"));
     let calls = CallsClient::new(session.channel())
         .list(session.request(ListCallsRequest::default()))
@@ -74,6 +79,28 @@ fn handset(handset: &Handset) -> String {
         _ => format!("registered, base {}", state.base_node_id),
     };
     format!("handset  {:20} {:9} {what}", handset.ipei, handset.username)
+}
+
+fn portable(portable: &Portable) -> String {
+    let display = portable.display.join(" | ");
+    let state = match portable.call() {
+        PortableCallState::Idle => "idle",
+        PortableCallState::Dialling => "dialling",
+        PortableCallState::Calling => "calling",
+        PortableCallState::Ringing => "ringing",
+        PortableCallState::Connected => "connected",
+        PortableCallState::Released => "released",
+        PortableCallState::Unspecified => "unknown",
+    };
+    let heard = match portable.ear_hz {
+        0.0 => String::new(),
+        hz => format!("hears {hz:.0} Hz at {:.0} dBm0, ", portable.ear_level_dbm0),
+    };
+    let line = format!(
+        "virtual  {:20} {:9} {state}, {heard}{display}",
+        portable.ipei, portable.number
+    );
+    line.trim_end_matches([' ', ',', '|']).to_owned()
 }
 
 fn call(call: &Call) -> String {

@@ -139,7 +139,7 @@ async fn import(
     }
     match failed {
         0 => Ok(()),
-        lines => Err(ClientError::Input(format!("{lines} line(s) not imported"))),
+        lines => Err(ClientError::Lines(lines)),
     }
 }
 

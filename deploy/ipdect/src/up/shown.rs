@@ -25,6 +25,12 @@ pub(crate) fn parts(system: &System, password: &str) {
         [one, two, ..] => format!("press \"Call {two} from {one}\" on the page"),
         _ => "add a user on the page".to_owned(),
     };
+    let login = match system.is_new {
+        true => format!(
+            "Open {page} and log in as admin with {password}; the first thing asked for is a new password."
+        ),
+        false => format!("Open {page} and log in as admin (with {password} until it is changed)."),
+    };
     say(&[
         format!(
             "ipdect {} ({}) is ready after {} ms; its files are in {}",
@@ -52,9 +58,7 @@ pub(crate) fn parts(system: &System, password: &str) {
             system.probes.address()
         ),
         format!("  handsets  {} on their way", list(&numbers)),
-        format!(
-            "Open {page} and log in as admin with {password}; the first thing asked for is a new password."
-        ),
+        login,
         format!(
             "Then: 1. {call}  2. ipdect status  3. register a SIP phone at {domain}. Ctrl-C ends."
         ),

@@ -47,6 +47,8 @@ pub(crate) struct System {
     pub(crate) probes: Served,
     pub(crate) times: Times,
     pub(crate) shelf: Shelf,
+    /// The store was made at this start.
+    pub(crate) is_new: bool,
     run_files: Vec<RunFile>,
     _lock: Lock,
 }
@@ -140,6 +142,7 @@ impl System {
             probes,
             times,
             shelf,
+            is_new: new_system,
             run_files,
             _lock: lock,
         })
