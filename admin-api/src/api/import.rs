@@ -28,7 +28,8 @@ struct Line {
 fn read(csv_text: &[u8]) -> Result<(Vec<Line>, Vec<ImportUsersReport>), Status> {
     let text = std::str::from_utf8(csv_text)
         .map_err(|e| Status::invalid_argument(format!("file: is not UTF-8 (octet {}); save it as UTF-8", e.valid_up_to())))?;
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // The reader counts a line too few after each CR LF, which Windows and browsers write.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
     let delimiter = if text.lines().next().is_some_and(|l| l.contains(';')) { b';' } else { b',' };
     let mut reader = csv::ReaderBuilder::new()
         .delimiter(delimiter)
@@ -47,7 +48,7 @@ fn read(csv_text: &[u8]) -> Result<(Vec<Line>, Vec<ImportUsersReport>), Status> 
     for record in reader.records() {
         match record {
             Ok(record) => {
-                let number = record.position().map_or(0, csv::Position::line);
+                let number = record.position().map_or(0, |at| number_of(&text, at));
                 match line(&header, &record) {
                     Ok(user) => lines.push(Line { number, user }),
                     Err(mistake) => failed.push(failure(number, "", vec![mistake])),
@@ -61,6 +62,13 @@ fn read(csv_text: &[u8]) -> Result<(Vec<Line>, Vec<ImportUsersReport>), Status> 
         }
     }
     Ok((lines, failed))
+}
+
+/// The line on which a record stands: its position is before the empty lines that the reader skips.
+fn number_of(text: &str, at: &csv::Position) -> u64 {
+    let from = usize::try_from(at.byte()).unwrap_or(usize::MAX);
+    let rest = text.as_bytes().get(from..).unwrap_or_default();
+    at.line() + rest.iter().take_while(|b| **b == b'\n').count() as u64
 }
 
 fn check_header(header: &[String]) -> Result<(), Status> {
@@ -233,6 +241,15 @@ mod tests {
             let (lines, failed) = read(text.as_bytes()).unwrap();
             assert_eq!(failed, []);
             assert_eq!((lines[0].number, lines[0].user.username.as_str(), lines[0].user.display_name.as_str()), (2, "1001", "Anna"));
+        }
+    }
+
+    #[test]
+    fn lines_are_numbered_alike_whatever_ends_them() {
+        for text in ["username\n1001\n\n1002\n", "username\r\n1001\r\n\r\n1002\r\n"] {
+            let (lines, _) = read(text.as_bytes()).unwrap();
+            let numbers: Vec<u64> = lines.iter().map(|l| l.number).collect();
+            assert_eq!(numbers, [2, 4], "{text:?}");
         }
     }
 

@@ -28,7 +28,7 @@ struct TokenRow {
 struct Made {
     text: String,
     role: &'static str,
-    program: &'static str,
+    use_it: &'static str,
 }
 
 #[derive(Template)]
@@ -132,11 +132,23 @@ fn token(token: &admin::Token) -> TokenRow {
 /// Makes a token and tells it, this once.
 pub(crate) async fn create_token(posted: Posted) -> Result<HttpResponse, Trouble> {
     let Posted { visit, fields } = posted;
-    let (role, program) = match fields.get("role") {
-        "base" => (Role::Base, "base.toml of ipdect-base"),
-        "media" => (Role::Media, "media.toml of ipdect-media"),
-        "admin" => (Role::Admin, "admin.toml of ipdect-admin"),
-        "host" => (Role::Host, "ipdect handset"),
+    let (role, use_it) = match fields.get("role") {
+        "base" => (
+            Role::Base,
+            "Write it into base.toml as [enrol] token (or set IPDECT_ENROL__TOKEN) and start ipdect-base.",
+        ),
+        "media" => (
+            Role::Media,
+            "Write it into media.toml as [enrol] token (or set IPDECT_ENROL__TOKEN) and start ipdect-media.",
+        ),
+        "admin" => (
+            Role::Admin,
+            "Write it into admin.toml as [enrol] token (or set IPDECT_ENROL__TOKEN) and start ipdect-admin.",
+        ),
+        "host" => (
+            Role::Host,
+            "Give it to the program that runs virtual handsets.",
+        ),
         _ => {
             return Err(Status::invalid_argument(
                 "role: choose base station, media resource, admin API or host",
@@ -168,7 +180,7 @@ pub(crate) async fn create_token(posted: Posted) -> Result<HttpResponse, Trouble
     body.made = Some(Made {
         text: made.text,
         role: words::role(role),
-        program,
+        use_it,
     });
     Ok(page(&visit, "Devices", &body))
 }

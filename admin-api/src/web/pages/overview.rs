@@ -3,6 +3,7 @@
 use actix_web::http::header::ACCEPT;
 use actix_web::{HttpRequest, HttpResponse};
 use askama::Template;
+use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::admin::v1::{AccountRole, PressRequest};
 use ipdect_proto::link::v1::Role;
 
@@ -63,7 +64,7 @@ pub(crate) fn body(visit: &Visit) -> Body {
             .map(views::call)
             .collect(),
         handsets: handsets(tables),
-        more_handsets: tables.handsets.len().saturating_sub(ROWS),
+        more_handsets: known(tables).count().saturating_sub(ROWS),
         tables: [
             (
                 "Servers",
@@ -97,13 +98,14 @@ fn devices(tables: &Tables, role: Role) -> Vec<DeviceRow> {
         .collect()
 }
 
+/// Handsets that somebody has or that subscribed; the others only tried once.
 fn handsets(tables: &Tables) -> Vec<HandsetRow> {
-    tables
-        .handsets
-        .values()
-        .take(ROWS)
-        .map(views::handset)
-        .collect()
+    known(tables).take(ROWS).map(views::handset).collect()
+}
+
+fn known(tables: &Tables) -> impl Iterator<Item = &admin::Handset> {
+    let handsets = tables.handsets.values();
+    handsets.filter(|h| h.subscribed || !h.user_id.is_empty())
 }
 
 /// Presses keys of a virtual handset.
