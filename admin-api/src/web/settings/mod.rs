@@ -99,16 +99,20 @@ fn filled<D>(table: &[Field<D>], document: &mut D, fields: &Fields) -> Vec<(&'st
 
 /// The fields of a document with their values.
 pub(crate) fn inputs(scope: &Scope) -> Vec<Input> {
-    match scope {
-        Scope::Sip(d) => shown(tables::SIP, d),
-        Scope::Proxies(d) => shown(tables::PROXIES, d),
-        Scope::Domain(d) => shown(tables::DOMAIN, d),
-        Scope::Dect(d) => shown(tables::DECT, d),
-        Scope::Media(d) => shown(tables::MEDIA, d),
-        Scope::Links(d) => shown(tables::LINKS, d),
-        Scope::General(d) => shown(tables::GENERAL, d),
-        Scope::Lync(_) => Vec::new(),
+    let (page, mut inputs) = match scope {
+        Scope::Sip(d) => ("sip", shown(tables::SIP, d)),
+        Scope::Proxies(d) => ("proxies", shown(tables::PROXIES, d)),
+        Scope::Domain(d) => ("domain", shown(tables::DOMAIN, d)),
+        Scope::Dect(d) => ("dect", shown(tables::DECT, d)),
+        Scope::Media(d) => ("media", shown(tables::MEDIA, d)),
+        Scope::Links(d) => ("links", shown(tables::LINKS, d)),
+        Scope::General(d) => ("general", shown(tables::GENERAL, d)),
+        Scope::Lync(_) => ("lync", Vec::new()),
+    };
+    for input in &mut inputs {
+        input.help.push_str(tables::takes_effect(page, &input.name));
     }
+    inputs
 }
 
 /// Writes a form into a document; answers field and remedy of each text that does not fit.
@@ -265,6 +269,32 @@ mod tests {
                     input.help
                 );
             }
+        }
+    }
+
+    #[test]
+    fn a_field_that_does_not_act_at_once_says_so() {
+        let all: Vec<Input> = documents().iter().flat_map(inputs).collect();
+        let help = |name: &str| {
+            all.iter()
+                .find(|i| i.name == name)
+                .map(|i| i.help.clone())
+                .unwrap_or_default()
+        };
+        assert!(help("local_port").ends_with("next start of the server."));
+        assert!(help("ice").contains("Not available"));
+        assert!(help("latch").contains("without effect"));
+        assert!(!help("max_forwards").contains("effect"));
+        for (page, names, _) in tables::EXCEPTIONS {
+            let known: Vec<String> = documents()
+                .iter()
+                .flat_map(inputs)
+                .map(|i| i.name)
+                .collect();
+            assert!(
+                names.iter().all(|n| known.contains(&n.to_string())),
+                "{page}"
+            );
         }
     }
 
