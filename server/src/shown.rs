@@ -267,6 +267,7 @@ impl Shown {
                 reason,
             } => {
                 let code = status.map_or_else(|| "no answer".to_string(), |s| s.to_string());
+                warn!(%ipei, %code, reason, "registration failed");
                 self.event(
                     subject,
                     "sip.registration-failed",

@@ -43,6 +43,7 @@ impl State {
         let speech = Speech::new(SessionId(uuid_v7(began, t.rng)));
         let mut call = Call::new(id, Placed::ByPeer, Phase::Admitting, speech, began);
         call.sip = Some(number);
+        call.trace = t.trace;
         call.transaction = Transaction::originated(0);
         call.party = party(from, name);
         call.alert = ring_pattern(alert_info);

@@ -5,7 +5,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use ipdect_sip::transaction::Flow;
 use rand_core::RngCore;
 
-use crate::event::Link;
+use crate::event::{Link, Trace};
 
 /// One call of [`crate::State::handle`].
 pub(crate) struct Turn<'a> {
@@ -17,6 +17,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) rng: &'a mut dyn RngCore,
     /// The way of the SIP message being handled.
     pub(crate) flow: Option<Flow>,
+    /// Its trace.
+    pub(crate) trace: Trace,
     /// The NWK message being handled, until it is acknowledged.
     pub(crate) unacked: Option<(Link, u64)>,
     /// The NWK message being handled: names what is done once only.

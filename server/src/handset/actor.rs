@@ -9,6 +9,8 @@ use ipdect_handset::{Action, Event, State};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+use super::trace;
+
 /// Messages that may wait for one handset: a burst of forked calls, not a flood.
 const MAILBOX: usize = 256;
 
@@ -95,6 +97,8 @@ impl Handler<Happened> for HandsetActor {
 
     fn handle(&mut self, Happened(event): Happened, ctx: &mut Self::Context) {
         let now = Instant::now();
+        let span = trace::of_event(&event, &self.state.trace());
+        let _entered = span.enter();
         for action in self
             .state
             .handle(now, SystemTime::now(), &mut self.random, event)

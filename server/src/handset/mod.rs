@@ -3,3 +3,4 @@
 pub mod actor;
 pub mod effects;
 pub mod registry;
+pub(crate) mod trace;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ipdect_handset::{Event, Trace};
+use ipdect_handset::Event;
 use ipdect_sip::message::{Builder, Message, Method, StatusCode};
 use ipdect_sip::transaction::Flow;
 use ipdect_sip::user_agent::{RouteKey, route_key};
@@ -12,6 +12,7 @@ use super::sender::{Sender, class_of, method_label};
 use super::transport::{Happened, Received};
 use crate::directory::Directory;
 use crate::handset::registry::{Handsets, Untold};
+use crate::handset::trace;
 use ipdect_dect::identity::Ipei;
 
 /// Seconds after which a caller may try again when a handset does not keep up.
@@ -70,7 +71,7 @@ impl Dispatch {
         let event = Event::Sip {
             message: Box::new(message.clone()),
             flow,
-            trace: Trace(None),
+            trace: trace::begun(message.method()),
         };
         match self.handsets.tell(ipei, event) {
             Ok(()) => {}
