@@ -9,8 +9,9 @@ use clap::{Args, ValueEnum};
 use ipdect_dect::identity::Ipei;
 use ipdect_dect::security::AccessCode;
 use ipdect_node::config::HostPort;
+use ipdect_node::health::{Probes, serve};
 use ipdect_node::shutdown::Signals;
-use ipdect_node::{Random, StartError};
+use ipdect_node::{Metrics, Random, StartError};
 use ipdect_portable::{CallState, Config};
 use tokio::io::{AsyncBufReadExt, BufReader};
 
@@ -59,6 +60,9 @@ pub(crate) struct Options {
     /// End after so many seconds.
     #[arg(long)]
     secs: Option<u64>,
+    /// Serve /livez, /readyz (all located), /startupz and /metrics here, such as 127.0.0.1:7474.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    probe: Option<SocketAddr>,
     /// Admin API to be shown at, host:port; needs --pki.
     #[arg(long, value_name = "HOST:PORT", requires = "pki")]
     attach: Option<String>,
@@ -117,6 +121,10 @@ pub(crate) async fn run(options: Options, random: Random) -> Result<(), StartErr
     let shelf = options.memory.as_deref().map(Shelf::open).transpose()?;
     let setups = setups(&options, shelf.as_ref())?;
     let host = Host::start(setups, &bases, shelf, &random).await?;
+    let _probes = match options.probe {
+        Some(listen) => Some(serve(listen, probes(&host)).await?),
+        None => None,
+    };
     let attached = match (&options.attach, &options.pki) {
         (Some(address), Some(pki)) => {
             let door = Door::new(address, pki, "host")?;
@@ -150,6 +158,20 @@ pub(crate) async fn run(options: Options, random: Random) -> Result<(), StartErr
         _ = signals.next() => {}
     }
     Ok(())
+}
+
+/// Ready when all handsets are located.
+fn probes(host: &Host) -> Probes {
+    let host = host.clone();
+    Probes::new(Metrics::new(&[]), move || {
+        let waiting = host
+            .known()
+            .iter()
+            .filter(|k| !k.view.borrow().status.located);
+        waiting
+            .map(|known| format!("{} is not located", known.ipei))
+            .collect()
+    })
 }
 
 fn setups(options: &Options, shelf: Option<&Shelf>) -> Result<Vec<Setup>, StartError> {

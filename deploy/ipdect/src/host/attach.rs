@@ -1,7 +1,7 @@
 //! The host's link to the admin API: tells of each portable, takes orders to press keys. Source: contracts 13.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipdect_link::backoff::Backoff;
 use ipdect_link::release::Release;
@@ -26,6 +26,8 @@ pub(crate) const ADMIN_NAME: &str = "admin.ipdect.internal";
 const QUEUE: usize = 256;
 /// Value of `<<SIGNAL>>` of the first ringing pattern; source: EN 300 175-5 section 7.6.8.
 const FIRST_PATTERN: u32 = 0x40;
+/// A link that stood for this long was a good one: the next is tried soon.
+const STOOD: Duration = Duration::from_secs(10);
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -74,11 +76,13 @@ pub(crate) async fn attach(host: Host, door: Door, random: Random) {
     let mut wait = Backoff::default();
     let mut rng = random.generator();
     loop {
-        match converse(&host, &door).await {
-            Ok(()) => wait = Backoff::default(),
-            Err(status) => {
-                tracing::warn!(code = ?status.code(), why = status.message(), "the admin API does not show the portables");
-            }
+        let begun = Instant::now();
+        if let Err(status) = converse(&host, &door).await {
+            let why = status.message();
+            tracing::warn!(code = ?status.code(), why, "the admin API does not show the portables");
+        }
+        if begun.elapsed() > STOOD {
+            wait.reset();
         }
         tokio::time::sleep(wait.unreachable(&mut *rng)).await;
     }

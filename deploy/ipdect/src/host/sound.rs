@@ -219,7 +219,9 @@ mod tests {
         let write = |name: &str, spec: hound::WavSpec| {
             let path = folder.path().join(name);
             let mut writer = hound::WavWriter::create(&path, spec).unwrap();
-            [1i16, -2, 3].map(|sample| writer.write_sample(sample).unwrap());
+            for sample in [1i16, -2, 3] {
+                writer.write_sample(sample).unwrap();
+            }
             writer.finalize().unwrap();
             Speech::Wav(path).load()
         };

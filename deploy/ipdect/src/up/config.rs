@@ -93,6 +93,8 @@ pub(crate) enum Reach {
 pub(crate) struct Plan {
     pub(crate) data: PathBuf,
     pub(crate) reach: Reach,
+    /// Address that the network is told, with [`Reach::Lan`].
+    pub(crate) advertise: Option<IpAddr>,
     pub(crate) server: ipdect_server::Config,
     pub(crate) media: ipdect_media_resource::Config,
     pub(crate) base: ipdect_base_station::Config,
@@ -184,6 +186,7 @@ impl Plan {
         let mut plan = Self {
             data: data.to_owned(),
             reach,
+            advertise: (reach == Reach::Lan).then(default_route).flatten(),
             server: ipdect_server::Config::read(&server),
             media: ipdect_media_resource::Config::read(&media),
             base: ipdect_base_station::Config::read(&base),
@@ -211,7 +214,7 @@ impl Plan {
             }
             common.node_id.get_or_insert_with(|| format!("{name}-1"));
         }
-        let Some(address) = (self.reach == Reach::Lan).then(default_route).flatten() else {
+        let Some(address) = self.advertise else {
             return;
         };
         if self.server.sip_advertise.is_empty() {

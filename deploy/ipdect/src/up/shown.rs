@@ -1,7 +1,7 @@
 //! What `ipdect up` tells whoever started it: ten lines at most.
 
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use ipdect_link::release::Release;
@@ -13,11 +13,12 @@ use crate::host::Host;
 
 /// Tells what runs, where, and what to do next.
 pub(crate) fn parts(system: &System, password: &str) {
+    let lan = system.plan.advertise;
     let at = |part: &Running, key: &str| {
         part.address(key)
-            .map_or("-".to_owned(), |at| at.to_string())
+            .map_or("-".to_owned(), |at| told(at, lan).to_string())
     };
-    let page = page(&system.admin);
+    let page = page(&system.admin, lan);
     let people = &system.plan.people;
     let numbers: Vec<&str> = people.iter().map(|person| person.number.as_str()).collect();
     let domain = at(&system.server, "domain.udp");
@@ -102,16 +103,24 @@ fn list(numbers: &[&str]) -> String {
     }
 }
 
-/// The page on this machine: plain HTTP where it is served, else HTTPS.
-fn page(admin: &Running) -> String {
-    let of = |key: &str, scheme: &str| admin.address(key).map(|at| url(scheme, at));
-    of("web.plain", "http")
-        .or_else(|| of("web.listen", "https"))
-        .unwrap_or_else(|| "nowhere".to_owned())
+/// The page: HTTPS where the network may see it, else plain HTTP on this machine.
+fn page(admin: &Running, lan: Option<IpAddr>) -> String {
+    let (key, scheme) = match lan {
+        Some(_) => ("web.listen", "https"),
+        None => ("web.plain", "http"),
+    };
+    let bound = admin.address(key);
+    bound.map_or("nowhere".to_owned(), |at| {
+        format!("{scheme}://{}/", told(at, lan))
+    })
 }
 
-fn url(scheme: &str, at: SocketAddr) -> String {
-    format!("{scheme}://{at}/")
+/// The address that others can use, for a socket that listens on all.
+fn told(bound: SocketAddr, lan: Option<IpAddr>) -> SocketAddr {
+    match lan {
+        Some(address) if bound.ip().is_unspecified() => SocketAddr::new(address, bound.port()),
+        _ => bound,
+    }
 }
 
 fn say(lines: &[String]) {
@@ -121,4 +130,23 @@ fn say(lines: &[String]) {
         let _ = writeln!(out, "{line}");
     }
     let _ = out.flush();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn with_the_network_let_in_its_address_is_told_and_the_page_is_encrypted() {
+        let bound = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let addresses = [
+            ("web.plain", bound("127.0.0.1:8080")),
+            ("web.listen", bound("0.0.0.0:8443")),
+        ];
+        let (admin, _control) = Running::new("admin", addresses);
+        assert_eq!(page(&admin, None), "http://127.0.0.1:8080/");
+        let lan = Some(IpAddr::from([192, 0, 2, 7]));
+        assert_eq!(page(&admin, lan), "https://192.0.2.7:8443/");
+        assert_eq!(told(bound("127.0.0.1:1"), lan), bound("127.0.0.1:1"));
+    }
 }
