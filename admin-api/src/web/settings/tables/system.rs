@@ -18,7 +18,7 @@ pub(in crate::web::settings) const DOMAIN: &[Field<DomainSettings>] = &[
         enabled,
         "Embedded SIP domain",
         "off",
-        "Registers handsets and ordinary SIP phones, and connects them; on in `ipdect up`."
+        "Registers handsets and ordinary SIP phones, and connects them; on in ipdect up."
     ),
     whole!(
         port,
