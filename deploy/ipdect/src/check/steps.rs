@@ -225,7 +225,7 @@ async fn go_in(
 ) -> Result<(), Failure> {
     let failed = |check: &str, got: &str| Err(Failure::new(check, &known.number, "done", got));
     let seen = wait(known, STEP, |view| view.subscription.is_some()).await;
-    let subscribed = match seen.as_ref().and_then(|view| view.subscription.clone()) {
+    let subscribed = match seen.as_ref().and_then(|view| view.subscription) {
         Some((Ok(_), at)) => at,
         Some((Err(why), _)) => return failed("subscribed", &why.to_string()),
         None => return failed("subscribed", "nothing in time"),

@@ -86,7 +86,7 @@ impl Recording {
             .flat_map(|(_, frame)| frame)
             .copied()
             .collect();
-        debug_assert!(samples.len() % FRAME_SAMPLES == 0);
+        debug_assert!(samples.len().is_multiple_of(FRAME_SAMPLES));
         ear::tone(&samples)
     }
 

@@ -88,7 +88,7 @@ fn write_wav(
             file.write_sample(sample)?;
         }
         written = written.wrapping_add(1);
-        if written % FLUSH_EVERY == 0 {
+        if written.is_multiple_of(FLUSH_EVERY) {
             file.flush()?;
         }
     }

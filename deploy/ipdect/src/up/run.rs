@@ -90,11 +90,7 @@ async fn settle(server: ipdect_server::Running, host: Host) {
         let mut view = known.view.clone();
         let done =
             |v: &crate::host::View| v.status.located || matches!(v.subscription, Some((Err(_), _)));
-        match view
-            .wait_for(done)
-            .await
-            .map(|view| view.subscription.clone())
-        {
+        match view.wait_for(done).await.map(|view| view.subscription) {
             Ok(Some((Err(why), _))) => shown::not_subscribed(&known.number, &why),
             Ok(_) => {}
             Err(_) => return,
