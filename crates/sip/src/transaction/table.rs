@@ -360,6 +360,10 @@ impl Table {
         {
             self.merges.remove(&merge);
         }
+        // A map that was emptied keeps its last node: kilobytes that an idle handset need not hold.
+        if self.entries.is_empty() {
+            (self.entries, self.merges, self.due) = Default::default();
+        }
         Some(Effect::Terminated { key })
     }
 }

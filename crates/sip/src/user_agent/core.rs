@@ -1,5 +1,6 @@
 //! What all parts of the user agent use: sending, answering, identifiers, and the owners of transactions.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -118,6 +119,10 @@ impl UserAgent {
                 Effect::Ack { message, .. } => self.ack_received(t, &message),
                 Effect::Terminated { key } => {
                     self.owners.remove(&key);
+                    if self.owners.is_empty() {
+                        // As in the table of transactions.
+                        self.owners = BTreeMap::new();
+                    }
                 }
             }
         }
