@@ -11,7 +11,7 @@ use rustls::ServerConfig;
 ///
 /// # Errors
 /// A sentence that names the file.
-pub fn config(folder: &Path) -> Result<ServerConfig, String> {
+pub(crate) fn config(folder: &Path) -> Result<ServerConfig, String> {
     let (chain_file, key_file) = (folder.join("web.pem"), folder.join("web.key"));
     if !chain_file.exists() || !key_file.exists() {
         make(&chain_file, &key_file)?;

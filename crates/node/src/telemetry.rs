@@ -10,6 +10,7 @@ use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::trace::{Sampler, SdkTracerProvider};
 use std::time::Duration;
 use tracing::Subscriber;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry};
@@ -110,8 +111,14 @@ where
             .map_event_format(Revealing)
             .boxed(),
     };
-    let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("ipdect"));
-    Ok(Registry::default().with(filter).with(lines).with(spans))
+    // What is written and what is traced are two questions: a quiet terminal must not cut calls out of their traces.
+    let traced = LevelFilter::INFO;
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(provider.tracer("ipdect"))
+        .with_filter(traced);
+    Ok(Registry::default()
+        .with(lines.with_filter(filter))
+        .with(spans))
 }
 
 /// The source of spans: with an exporter if there is a collector, else with identifiers only, so that a call keeps

@@ -4,8 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 use std::time::Duration;
 
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
-use opentelemetry_proto::tonic::collector::trace::v1::{ExportTraceServiceRequest, ExportTraceServiceResponse};
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
 use tokio::sync::mpsc;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
@@ -47,19 +51,51 @@ async fn a_call_is_one_trace_over_all_parts() {
             .output()
             .unwrap()
     });
-    let output = tokio::time::timeout(Duration::from_secs(120), run).await.unwrap().unwrap();
+    let output = tokio::time::timeout(Duration::from_secs(120), run)
+        .await
+        .unwrap()
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
 
     let mut traces: BTreeMap<Vec<u8>, BTreeSet<String>> = BTreeMap::new();
     while let Ok(request) = received.try_recv() {
-        for span in request.resource_spans.into_iter().flat_map(|r| r.scope_spans).flat_map(|s| s.spans) {
+        for span in request
+            .resource_spans
+            .into_iter()
+            .flat_map(|r| r.scope_spans)
+            .flat_map(|s| s.spans)
+        {
             traces.entry(span.trace_id).or_default().insert(span.name);
         }
     }
-    let wanted = ["dect.access", "handset.nwk", "sip.response", "media.open", "base.speech"];
-    let whole = traces.values().any(|names| wanted.iter().all(|w| names.contains(*w)));
-    assert!(whole, "no trace has {wanted:?}; there were {:#?}\n{said}", traces.values().collect::<Vec<_>>());
-    let incoming = ["sip.request", "handset.nwk", "media.open", "base.page"];
-    let whole = traces.values().any(|names| incoming.iter().all(|w| names.contains(*w)));
-    assert!(whole, "no trace has {incoming:?}; there were {:#?}\n{said}", traces.values().collect::<Vec<_>>());
+    let wanted = [
+        "dect.access",
+        "handset.nwk",
+        "sip.response",
+        "media.open",
+        "base.speech",
+    ];
+    let whole = traces
+        .values()
+        .any(|names| wanted.iter().all(|w| names.contains(*w)));
+    assert!(
+        whole,
+        "no trace has {wanted:?}; there were {:#?}\n{said}",
+        traces.values().collect::<Vec<_>>()
+    );
+    let incoming = [
+        "sip.invite",
+        "sip.request",
+        "handset.nwk",
+        "media.open",
+        "base.speech",
+    ];
+    let whole = traces
+        .values()
+        .any(|names| incoming.iter().all(|w| names.contains(*w)));
+    assert!(
+        whole,
+        "no trace has {incoming:?}; there were {:#?}\n{said}",
+        traces.values().collect::<Vec<_>>()
+    );
 }
