@@ -265,9 +265,16 @@ pub(crate) mod tests {
 
     /// A located-by-nobody handset of a user, for tests of what is around it.
     pub(crate) fn profile(ipei: Ipei) -> Profile {
-        let sent_by = SentBy { udp: "192.0.2.1:5060".into(), tcp: "192.0.2.1:5060".into(), tls: "192.0.2.1:5061".into() };
+        let sent_by = SentBy {
+            udp: "192.0.2.1:5060".into(),
+            tcp: "192.0.2.1:5060".into(),
+            tls: "192.0.2.1:5061".into(),
+        };
         Profile {
-            user: Some(User { number: "1001".into(), ..User::default() }),
+            user: Some(User {
+                number: "1001".into(),
+                ..User::default()
+            }),
             handset: HandsetRow::new("716-aaaaaaaa", ipei),
             generation: 1,
             settings: Arc::new(shared(&documents(), sent_by, 5060, false)),
@@ -301,15 +308,29 @@ pub(crate) mod tests {
         assert_eq!(uri.as_deref(), Some("sip:127.0.0.1:15060;transport=udp"));
         assert_eq!(documents.default_domain(), "ipdect.internal");
         documents.sip.default_domain = "example.org".into();
-        documents.proxies.proxies =
-            vec![admin::Proxy { uri: "sip:pbx.example.org".into(), priority: 1, weight: 100 }];
-        assert_eq!(documents.trunk(15060).get(0).map(|p| p.uri.to_string()).as_deref(), Some("sip:pbx.example.org"));
+        documents.proxies.proxies = vec![admin::Proxy {
+            uri: "sip:pbx.example.org".into(),
+            priority: 1,
+            weight: 100,
+        }];
+        assert_eq!(
+            documents
+                .trunk(15060)
+                .get(0)
+                .map(|p| p.uri.to_string())
+                .as_deref(),
+            Some("sip:pbx.example.org")
+        );
         assert_eq!(documents.default_domain(), "example.org");
     }
 
     #[test]
     fn srtp_settings_become_one_policy() {
-        let sent_by = SentBy { udp: String::new(), tcp: String::new(), tls: String::new() };
+        let sent_by = SentBy {
+            udp: String::new(),
+            tcp: String::new(),
+            tls: String::new(),
+        };
         let policy = |enabled, required| {
             let mut documents = documents();
             documents.media.srtp_enabled = enabled;

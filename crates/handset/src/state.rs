@@ -163,7 +163,11 @@ impl State {
             Event::MediaLost { resource } => self.media_lost(t, &resource),
             Event::SessionClosed { session, .. } => self.session_closed(t, session),
             Event::DtmfReceived { .. } | Event::LegStats { .. } => {}
-            Event::Sip { message, flow, trace } => {
+            Event::Sip {
+                message,
+                flow,
+                trace,
+            } => {
                 t.flow = Some(flow);
                 t.trace = trace;
                 self.with_ua(t, |ua, t| ua.receive(t.now, t.rng, *message, flow));

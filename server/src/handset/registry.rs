@@ -233,7 +233,11 @@ mod tests {
     impl Maker for Made {
         fn make(&self, ipei: Ipei) -> Option<(State, Box<dyn Effects>)> {
             self.lives.fetch_add(1, Ordering::Relaxed);
-            let effects: Box<dyn Effects> = if self.falls { Box::new(Falls) } else { Box::new(Silent) };
+            let effects: Box<dyn Effects> = if self.falls {
+                Box::new(Falls)
+            } else {
+                Box::new(Silent)
+            };
             Some((State::new(crate::profile::tests::profile(ipei)), effects))
         }
 
@@ -244,7 +248,10 @@ mod tests {
                 ..Default::default()
             };
             let profile = crate::profile::tests::profile(ipei);
-            vec![Event::Configured(Box::new(profile)), Event::Restored(located)]
+            vec![
+                Event::Configured(Box::new(profile)),
+                Event::Restored(located),
+            ]
         }
 
         fn quarantined(&self, ipei: Ipei) {
@@ -261,7 +268,11 @@ mod tests {
         let threads = Threads::start("test").unwrap();
         let handsets = Handsets::new(threads.arbiters());
         let (tell, told) = mpsc::channel();
-        let made = Arc::new(Made { lives: AtomicUsize::new(0), falls, down: parking_lot::Mutex::new(tell) });
+        let made = Arc::new(Made {
+            lives: AtomicUsize::new(0),
+            falls,
+            down: parking_lot::Mutex::new(tell),
+        });
         let maker: Arc<dyn Maker> = made.clone();
         handsets.set_maker(Arc::downgrade(&maker));
         (threads, handsets, made, told)

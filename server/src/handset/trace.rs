@@ -10,16 +10,25 @@ use tracing::{Span, info_span};
 /// The span in which an event is handled: below the trace that it brings, else below that of the handset's call.
 pub(crate) fn of_event(event: &Event, call: &Trace) -> Span {
     let (span, brought) = match event {
-        Event::Nwk(up) => (info_span!(parent: None, "handset.nwk", base = %up.link.base), up.trace),
+        Event::Nwk(up) => (
+            info_span!(parent: None, "handset.nwk", base = %up.link.base),
+            up.trace,
+        ),
         Event::Sip { message, trace, .. } => {
             let span = match (message.method(), message.status()) {
-                (Some(method), _) => info_span!(parent: None, "sip.request", method = method.as_str()),
-                (None, Some(status)) => info_span!(parent: None, "sip.response", status = status.code()),
+                (Some(method), _) => {
+                    info_span!(parent: None, "sip.request", method = method.as_str())
+                }
+                (None, Some(status)) => {
+                    info_span!(parent: None, "sip.response", status = status.code())
+                }
                 (None, None) => Span::none(),
             };
             (span, *trace)
         }
-        Event::SessionOpened { .. } | Event::LegOpened { .. } => (info_span!(parent: None, "handset.media"), Trace(None)),
+        Event::SessionOpened { .. } | Event::LegOpened { .. } => {
+            (info_span!(parent: None, "handset.media"), Trace(None))
+        }
         Event::MediaSilent { .. } | Event::MediaLost { .. } | Event::SessionClosed { .. } => {
             (info_span!(parent: None, "handset.media"), Trace(None))
         }
