@@ -39,7 +39,9 @@ impl Lab {
         let alone = ONE.lock().unwrap_or_else(PoisonError::into_inner);
         Ok(Self {
             namespace: Namespace::new()?,
-            folder: tempfile::Builder::new().prefix("ipdect-lab-").tempdir()?,
+            folder: tempfile::Builder::new()
+                .prefix("ipdect-lab-")
+                .tempdir_in(place())?,
             _alone: alone,
         })
     }
@@ -58,6 +60,16 @@ impl Lab {
         let folder = self.folder.path().join(name);
         std::fs::create_dir_all(&folder)?;
         Ok(folder)
+    }
+}
+
+/// Memory, where there is some: a program that waits for a disk that a compiler keeps busy leaves gaps in speech.
+fn place() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
     }
 }
 

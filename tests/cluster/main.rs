@@ -4,11 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod among_peers;
+mod baresip_calls;
 mod handset;
 mod kamailio_calls;
 mod lab;
 mod peers;
-mod proxies;
 mod refusals;
 mod sipp_calls;
 mod system;

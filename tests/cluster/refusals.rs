@@ -112,7 +112,7 @@ fn a_port_in_use_is_named_with_its_key_and_a_remedy() {
 }
 
 #[test]
-fn a_wrong_password_is_shown_at_the_handset_and_counted_nowhere_as_registered() {
+fn a_wrong_password_leaves_the_user_unregistered_and_says_why() {
     on_a_bench(|lab| {
         let kamailio = Kamailio::start(lab, &kamailio::Options::default())?;
         let settings = Settings {
@@ -121,9 +121,13 @@ fn a_wrong_password_is_shown_at_the_handset_and_counted_nowhere_as_registered() 
         };
         let mut system = System::start(lab, &settings)?;
         let _handset = Handset::start(lab, 0, 1000.0)?;
-        system.server.program.says("401", PATIENCE)?;
+        let server = &mut system.server;
+        server.program.says("registration failed", PATIENCE)?;
+        server
+            .program
+            .says("refuses the user name or password", PATIENCE)?;
         ensure!(!kamailio.bindings("1001")?.contains("Address:"));
-        let registered = system.server.metric(lab, "ipdect_sip_registrations", "")?;
+        let registered = server.metric(lab, "ipdect_sip_registrations", "")?;
         ensure!(registered == 0.0, "{registered} registrations");
         Ok(())
     });

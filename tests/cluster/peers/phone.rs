@@ -66,7 +66,8 @@ impl Phone {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster/peers/pjua.py");
         let folder = lab.folder(options.user)?;
         let (speech, recording) = (folder.join("speech.wav"), folder.join("heard.wav"));
-        sound::write_tone(&speech, options.tone_hz, LEVEL_DBM0, 5)?;
+        // Longer than any call: between two rounds the player is silent for a packet.
+        sound::write_tone(&speech, options.tone_hz, LEVEL_DBM0, 75)?;
         let mut command = lab.namespace().command(python);
         command.arg("-u").arg(script).arg(options.user);
         for (key, value) in [
