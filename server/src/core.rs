@@ -295,6 +295,10 @@ impl media::pool::Owners for Core {
         self.shown.placed(session, node);
     }
 
+    fn closed(&self, session: SessionId) {
+        self.shown.forget(session);
+    }
+
     fn seal(&self, ipei: Ipei, record: &[u8]) -> Bytes {
         crate::keep::envelope(&self.directory, ipei, record)
     }

@@ -186,11 +186,17 @@ impl Shown {
         };
         self.live.update_call(&call.to_string(), |call| {
             let leg = leg(call, kind);
-            leg.sent = stats.sent;
-            leg.received = stats.received;
-            leg.lost = stats.lost;
-            leg.late = stats.late;
-            leg.concealed = stats.concealed;
+            let before = if stats.r#final {
+                admin::CallLeg::default()
+            } else {
+                leg.clone()
+            };
+            // Windows add up; the last report has the whole session.
+            leg.sent = before.sent + stats.sent;
+            leg.received = before.received + stats.received;
+            leg.lost = before.lost + stats.lost;
+            leg.late = before.late + stats.late;
+            leg.concealed = before.concealed + stats.concealed;
             leg.jitter_us = stats.jitter_us;
             leg.round_trip_us = stats.round_trip_us;
             leg.level_dbm0 = stats.level_dbm0;
@@ -199,12 +205,10 @@ impl Shown {
                 leg.codec = "AAL2-G726-32".into();
             }
         });
-        if stats.r#final {
-            self.forget(session);
-        }
     }
 
-    fn forget(&self, session: SessionId) {
+    /// A session is closed: no more figures will come.
+    pub fn forget(&self, session: SessionId) {
         self.sessions.lock().remove(&session);
     }
 

@@ -1,5 +1,6 @@
 //! Lines of the call ladder (B4): what came and what went, in words and in full.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::time::SystemTime;
 
@@ -115,19 +116,25 @@ fn sip_name(message: &Message) -> String {
     }
 }
 
-/// The message as text, keys of SDES left out.
+/// The message as text, keys of SDES and answers to challenges left out.
 fn text(message: &Message) -> String {
     let full = String::from_utf8_lossy(message.bytes());
-    if !full.contains("inline:") {
-        return full.into_owned();
-    }
     full.split_inclusive('\n').map(redacted).collect()
 }
 
-fn redacted(line: &str) -> String {
-    match line.find("inline:") {
-        Some(at) => format!("{}inline:(redacted)\r\n", &line[..at]),
-        None => line.to_owned(),
+fn redacted(line: &str) -> Cow<'_, str> {
+    let lower = line.get(..20).unwrap_or(line).to_ascii_lowercase();
+    let secret = ["authorization:", "proxy-authorization:"]
+        .iter()
+        .any(|name| lower.starts_with(name));
+    let kept = if secret {
+        line.find(':').map(|at| at + 2)
+    } else {
+        line.find("inline:").map(|at| at + 7)
+    };
+    match kept.and_then(|at| line.get(..at)) {
+        Some(kept) => format!("{kept}(redacted)\r\n").into(),
+        None => line.into(),
     }
 }
 
@@ -163,6 +170,26 @@ fn order_name(order: &Media) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn secrets_stay_out_of_the_ladder() {
+        assert_eq!(
+            redacted("Proxy-Authorization: Digest username=\"1001\", response=\"00\"\r\n"),
+            "Proxy-Authorization: (redacted)\r\n"
+        );
+        assert_eq!(
+            redacted("authorization: Digest x\r\n"),
+            "authorization: (redacted)\r\n"
+        );
+        assert_eq!(
+            redacted("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:abc\r\n"),
+            "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:(redacted)\r\n"
+        );
+        assert_eq!(
+            redacted("Via: SIP/2.0/UDP 192.0.2.1\r\n"),
+            "Via: SIP/2.0/UDP 192.0.2.1\r\n"
+        );
+    }
 
     #[test]
     fn messages_are_named_as_in_the_standard() {

@@ -15,6 +15,7 @@ use crate::event::{Event, Outcome, Tag, Trace};
 use crate::ids::Tags;
 use crate::ladder;
 use crate::links::Links;
+use crate::media::CallRef;
 use crate::mobility::Mobility;
 use crate::notice::Notice;
 use crate::outbox::{Outbox, Verdict};
@@ -103,13 +104,19 @@ impl State {
             unacked: None,
             cause: None,
         };
-        let heard = ladder::heard(wall, self.call.as_ref().map(|call| call.id), &event);
+        let before = self.call.as_ref().map(|call| call.id);
+        let mut heard = ladder::heard(wall, before, &event);
         self.take_in(&mut turn, event);
+        // What begins a call belongs to it, and so does what ends it.
+        let call = before.or(self.call.as_ref().map(|call| call.id));
+        if let Some(heard) = heard.as_mut() {
+            heard.call = call;
+        }
         self.acknowledge(&mut turn);
         self.settle(now);
         self.usage.age(now, &self.profile.settings.presence);
         let mut out: Vec<Action> = heard.map(Action::Ladder).into_iter().collect();
-        self.flush(&turn, &mut out);
+        self.flush(&turn, call, &mut out);
         out.extend(self.news(now).map(Action::Show));
         out
     }
@@ -295,8 +302,7 @@ impl State {
     }
 
     /// Lets out what may go, each message and order with its line of the ladder.
-    fn flush(&mut self, t: &Turn<'_>, out: &mut Vec<Action>) {
-        let call = self.call.as_ref().map(|call| call.id);
+    fn flush(&mut self, t: &Turn<'_>, call: Option<CallRef>, out: &mut Vec<Action>) {
         for action in self.outbox.take(t.now) {
             out.extend(ladder::said(t.wall, call, &action).map(Action::Ladder));
             out.push(action);

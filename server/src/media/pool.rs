@@ -34,6 +34,8 @@ pub trait Owners: Send + Sync + 'static {
     fn figures(&self, session: SessionId, stats: &media::LegStats);
     /// A leg opened: for live views.
     fn placed(&self, session: SessionId, node: &str);
+    /// A session is closed: no more figures of it.
+    fn closed(&self, session: SessionId);
     /// A record as it may leave the process: sealed.
     fn seal(&self, ipei: Ipei, record: &[u8]) -> Bytes;
 }
@@ -531,6 +533,7 @@ impl Pool {
         for figures in &closed.final_stats {
             owners.figures(session, figures);
         }
+        owners.closed(session);
         let stats = closed.final_stats.iter().map(convert::stats).collect();
         owners.answer(ipei, Event::SessionClosed { session, stats });
     }
