@@ -39,6 +39,9 @@ const ONCE: &[&str] = &[
     "probe.listen",
 ];
 
+/// Keys that `up` fills in by itself: its parts enrol at its own server.
+const FILLED_IN: &[&str] = &["enrol.servers", "enrol.token", "enrol.ca_file"];
+
 /// Defaults of a system on this machine alone.
 const LOOPBACK: &[(&str, &str)] = &[
     ("server.link.listen", "\"127.0.0.1:7460\""),
@@ -151,6 +154,18 @@ impl Keys {
         }
     }
 
+    /// The keys without those that must not be written in a part's section, for a file to begin with.
+    pub(crate) fn to_write(mut self) -> Self {
+        for (_, keys) in &mut self.parts {
+            keys.retain(|key| !ONCE.contains(&key.path) && !FILLED_IN.contains(&key.path));
+            for key in keys.iter_mut().filter(|key| key.path == "node.data_dir") {
+                // By default a folder of the data folder.
+                key.default = Default::Absent;
+            }
+        }
+        self
+    }
+
     /// The sections of `ipdect.toml`.
     pub(crate) fn sections(&self) -> Vec<Section<'_>> {
         let parts = self
@@ -179,7 +194,7 @@ impl Plan {
         let own = reader.root();
         let [server, media, base, admin] = ["server", "media", "base", "admin"].map(|part| {
             let scope = reader.under(part);
-            misplaced(&scope);
+            misplaced(&scope, part != "server");
             scope
         });
         let count: usize = own.get("handset.count");
@@ -243,17 +258,21 @@ impl Plan {
     }
 }
 
-/// Log, traces and probes belong to the process.
-fn misplaced(scope: &Scope) {
-    for path in ONCE {
-        if scope.is_set(path) {
-            let table = path.split('.').next().unwrap_or_default();
-            scope.mistake(
-                path,
-                "all parts share one process",
-                format!("write it at the root of the file: [{table}]"),
-            );
-        }
+/// Log, traces and probes belong to the process; enrolment is its own business.
+fn misplaced(scope: &Scope, enrols: bool) {
+    for path in ONCE.iter().filter(|path| scope.is_set(path)) {
+        let table = path.split('.').next().unwrap_or_default();
+        let remedy = format!("write it at the root of the file: [{table}]");
+        scope.mistake(path, "all parts share one process", remedy);
+    }
+    let filled_in = FILLED_IN.iter().filter(|_| enrols);
+    for path in filled_in.filter(|path| scope.is_set(path)) {
+        let what = "the part enrols at the server beside it";
+        scope.mistake(
+            path,
+            what,
+            "remove it, or run the part as a program of its own",
+        );
     }
 }
 
@@ -383,6 +402,42 @@ mod tests {
             assert!(said.contains(part), "{part:?} is missing in:\n{said}");
         }
         assert_eq!(error.exit_code(), 64);
+    }
+
+    #[test]
+    fn what_the_process_fills_in_is_not_taken_from_the_file() {
+        let text =
+            "[base.enrol]\nservers = ['192.0.2.1:7460']\n[admin.probe]\nlisten = '127.0.0.1:0'\n";
+        let said = read(text, Reach::Loopback).unwrap_err().to_string();
+        assert!(
+            said.contains("ipdect.toml:2:11 base.enrol.servers"),
+            "{said}"
+        );
+        assert!(
+            said.contains("ipdect.toml:4:10 admin.probe.listen"),
+            "{said}"
+        );
+    }
+
+    #[test]
+    fn the_file_to_begin_with_is_a_good_one() {
+        let keys = Keys::new(Reach::Loopback).to_write();
+        let text = ipdect_node::config::default_file("ipdect.toml", &keys.sections());
+        assert!(
+            !text.contains("[base.enrol]") && !text.contains("[admin.log]"),
+            "{text}"
+        );
+        // Every key that has a default, as if somebody had taken the sign before it away.
+        let written: String = text
+            .lines()
+            .map(|line| match line.strip_prefix('#') {
+                Some(key) if !key.starts_with([' ', '[']) && !key.ends_with('=') => key,
+                _ => line,
+            })
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let plan = read(&written, Reach::Loopback).unwrap();
+        assert_eq!(plan.server.link_listen.to_string(), "127.0.0.1:7460");
     }
 
     #[test]

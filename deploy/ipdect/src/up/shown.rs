@@ -83,9 +83,10 @@ pub(crate) fn portables(host: &Host, after: Duration) {
     }
 }
 
-/// Tells why a portable cannot be used.
+/// Tells why a portable cannot be used, and what to do.
 pub(crate) fn not_subscribed(number: &str, why: &SubscriptionFailure) {
-    tracing::error!(number, %why, "the virtual handset has no subscription");
+    let remedy = "give the user the access code in the handset's file in the folder handsets, or remove the data folder";
+    tracing::error!(number, %why, remedy, "the virtual handset has no subscription");
 }
 
 /// Tells that the end was asked for.
