@@ -9,6 +9,7 @@ mod handset;
 mod kamailio_calls;
 mod lab;
 mod peers;
+mod proxies;
 mod refusals;
 mod sipp_calls;
 mod system;
