@@ -3,19 +3,39 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use ipdect_node::config::{Common, HostPort, Key, Scope, probe_listen};
 use ipdect_node::Redacted;
+use ipdect_node::config::{Common, HostPort, Key, Scope, probe_listen};
 
 /// The admin API's own keys, beside [`Common::KEYS`].
 const OWN: &[Key] = &[
     probe_listen("\"127.0.0.1:7473\""),
-    Key::host_ports("enrol.servers", "Servers to enrol at and to ask, host:port of their link ports.").default("[\"127.0.0.1:7460\"]"),
-    Key::secret("enrol.token", "Token for the first start; the server writes one to enrol/admin.token.").default("\"\""),
-    Key::path("enrol.ca_file", "The cluster's root certificate, for a token without pin.").optional(),
+    Key::host_ports(
+        "enrol.servers",
+        "Servers to enrol at and to ask, host:port of their link ports.",
+    )
+    .default("[\"127.0.0.1:7460\"]"),
+    Key::secret(
+        "enrol.token",
+        "Token for the first start; the server writes one to enrol/admin.token.",
+    )
+    .default("\"\""),
+    Key::path(
+        "enrol.ca_file",
+        "The cluster's root certificate, for a token without pin.",
+    )
+    .optional(),
     Key::address("web.listen", "Web GUI over HTTPS.").default("\"0.0.0.0:8443\""),
-    Key::address("web.plain", "Web GUI over plain HTTP; a loopback address only.").default("\"127.0.0.1:8080\""),
+    Key::address(
+        "web.plain",
+        "Web GUI over plain HTTP; a loopback address only.",
+    )
+    .default("\"127.0.0.1:8080\""),
     Key::address("grpc.listen", "Admin API over gRPC with TLS.").default("\"0.0.0.0:7461\""),
-    Key::secret("bootstrap_password", "Password of the first account, admin; must be changed at first login.").default("\"ip6000\""),
+    Key::secret(
+        "bootstrap_password",
+        "Password of the first account, admin; must be changed at first login.",
+    )
+    .default("\"ip6000\""),
 ];
 
 /// Every key of `admin.toml`.
@@ -51,11 +71,19 @@ impl Config {
     pub fn read(scope: &Scope) -> Self {
         let web_plain: SocketAddr = scope.get("web.plain");
         if !web_plain.ip().is_loopback() {
-            scope.mistake("web.plain", "plain HTTP would show passwords to the network", "use a loopback address such as 127.0.0.1:8080, and web.listen for others");
+            scope.mistake(
+                "web.plain",
+                "plain HTTP would show passwords to the network",
+                "use a loopback address such as 127.0.0.1:8080, and web.listen for others",
+            );
         }
         let servers: Vec<HostPort> = scope.get("enrol.servers");
         if servers.is_empty() {
-            scope.mistake("enrol.servers", "no server is named", "write [\"host:7460\"]");
+            scope.mistake(
+                "enrol.servers",
+                "no server is named",
+                "write [\"host:7460\"]",
+            );
         }
         Self {
             common: Common::read(scope),

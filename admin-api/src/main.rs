@@ -4,10 +4,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
+use ipdect_admin_api::config::{Config, keys};
 use ipdect_node::config::Section;
 use ipdect_node::health::{self, Probes};
 use ipdect_node::{Environment, Metrics, StartError, cli, shutdown, telemetry};
-use ipdect_admin_api::config::{Config, keys};
 
 /// How long a drain may take after the first signal.
 const DRAIN: Duration = Duration::from_secs(5);

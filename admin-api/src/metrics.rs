@@ -11,5 +11,9 @@ pub const METRICS: &[Metric] = &[
         "1 while the first password of `admin` was not changed.",
         &[],
     ),
-    Metric::counter("ipdect_admin_logins_total", "Logins that were tried.", &["result"]),
+    Metric::counter(
+        "ipdect_admin_logins_total",
+        "Logins that were tried.",
+        &["result"],
+    ),
 ];

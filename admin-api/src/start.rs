@@ -55,20 +55,39 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
     let https = listen("web.listen", config.web_listen)?;
     let plain = listen("web.plain", config.web_plain)?;
     let addresses = [
-        ("grpc.listen", local("grpc.listen", config.grpc_listen, grpc.local_addr())?),
-        ("web.listen", local("web.listen", config.web_listen, https.local_addr())?),
-        ("web.plain", local("web.plain", config.web_plain, plain.local_addr())?),
+        (
+            "grpc.listen",
+            local("grpc.listen", config.grpc_listen, grpc.local_addr())?,
+        ),
+        (
+            "web.listen",
+            local("web.listen", config.web_listen, https.local_addr())?,
+        ),
+        (
+            "web.plain",
+            local("web.plain", config.web_plain, plain.local_addr())?,
+        ),
     ];
     let credentials = Arc::new(credentials(&config, &folder).await?);
     let servers: Vec<String> = config.servers.iter().map(ToString::to_string).collect();
     let tls = client_config(&credentials).map_err(pki)?;
     let pin = pin_of(&credentials.ca).ok();
-    let api = Api::new(Upstream::new(servers, tls), env.random.clone(), config.bootstrap_password.clone(), pin);
+    let api = Api::new(
+        Upstream::new(servers, tls),
+        env.random.clone(),
+        config.bootstrap_password.clone(),
+        pin,
+    );
 
     let stop = CancellationToken::new();
     let services = Services::new(api.clone(), credentials.identity.cluster_id.clone());
     let server = serve_grpc(grpc, services, &folder.join("pki"), stop.clone())?;
-    let web_tls = crate::web_tls::config(&folder).map_err(|what| other(what, "remove admin/web.pem and web.key to have them made anew"))?;
+    let web_tls = crate::web_tls::config(&folder).map_err(|what| {
+        other(
+            what,
+            "remove admin/web.pem and web.key to have them made anew",
+        )
+    })?;
     let pages = web::serve(api.clone(), https, web_tls, plain, stop.clone());
 
     let (running, control) = Running::new("admin", addresses);
@@ -89,7 +108,13 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
 }
 
 /// Makes the first account, says when everything is ready, and waits for the end.
-async fn work(api: Api, mut control: Control, stop: CancellationToken, exposed: bool, held: (Lock, RunFile)) {
+async fn work(
+    api: Api,
+    mut control: Control,
+    stop: CancellationToken,
+    exposed: bool,
+    held: (Lock, RunFile),
+) {
     let ready = async {
         while let Err(status) = api.bootstrap().await {
             control.set_not_ready(vec![status.message().to_string()]);
@@ -115,7 +140,9 @@ async fn warn_of_bootstrap(api: Api, exposed: bool) {
         let stands = api.bootstrap_stands().await.unwrap_or(false);
         metrics::gauge!("ipdect_admin_bootstrap_password").set(f64::from(u8::from(stands)));
         if stands && exposed {
-            warn!("the first password of `admin` was not changed, and the page can be reached from other machines");
+            warn!(
+                "the first password of `admin` was not changed, and the page can be reached from other machines"
+            );
         }
         tokio::time::sleep(WARN_EVERY).await;
     }
@@ -136,7 +163,10 @@ async fn credentials(config: &Config, folder: &Path) -> Result<Credentials, Star
                 }
                 info!(node = %enrolled.credentials.identity.node_id, "enrolled");
                 return Credentials::load(&pki_folder).map_err(pki)?.ok_or_else(|| {
-                    other("enrolment left no files".into(), "see that the data directory can be written")
+                    other(
+                        "enrolment left no files".into(),
+                        "see that the data directory can be written",
+                    )
                 });
             }
             Err(EnrolError::Unreachable(why)) => {
@@ -157,22 +187,40 @@ async fn credentials(config: &Config, folder: &Path) -> Result<Credentials, Star
 fn enrolling(config: &Config, folder: PathBuf) -> Result<Enrolling, StartError> {
     let usage = |what: String| StartError::Enrol {
         what,
-        remedy: "write enrol.token = \"admin.…\"; the server writes the first one to enrol/admin.token".into(),
+        remedy:
+            "write enrol.token = \"admin.…\"; the server writes the first one to enrol/admin.token"
+                .into(),
         usage: true,
     };
     if config.token.0.trim().is_empty() {
-        return Err(usage("enrol.token is missing, and this node has not enrolled yet".into()));
+        return Err(usage(
+            "enrol.token is missing, and this node has not enrolled yet".into(),
+        ));
     }
-    let token: EnrolToken = config.token.0.trim().parse().map_err(|e| usage(format!("enrol.token: {e}")))?;
+    let token: EnrolToken = config
+        .token
+        .0
+        .trim()
+        .parse()
+        .map_err(|e| usage(format!("enrol.token: {e}")))?;
     if token.role != Role::Admin {
         return Err(usage("enrol.token is for another role".into()));
     }
-    let root = config.ca_file.as_deref().map(read_root).transpose().map_err(pki)?;
+    let root = config
+        .ca_file
+        .as_deref()
+        .map(read_root)
+        .transpose()
+        .map_err(pki)?;
     Ok(Enrolling {
         servers: config.servers.iter().map(ToString::to_string).collect(),
         token,
         root,
-        serial: config.common.node_id.clone().unwrap_or_else(|| "admin".into()),
+        serial: config
+            .common
+            .node_id
+            .clone()
+            .unwrap_or_else(|| "admin".into()),
         release: Release::ours(),
         wished_name: config.common.node_id.clone().unwrap_or_default(),
         folder,
@@ -184,10 +232,12 @@ fn serve_grpc(
     services: Services,
     pki_folder: &Path,
     stop: CancellationToken,
-) -> Result<impl Future<Output = Result<(), tonic::transport::Error>> + Send + 'static, StartError> {
+) -> Result<impl Future<Output = Result<(), tonic::transport::Error>> + Send + 'static, StartError>
+{
     let read = |name: &str| {
         let path = pki_folder.join(name);
-        std::fs::read(&path).map_err(|e| StartError::file(path, e, "enrol anew: remove the folder pki"))
+        std::fs::read(&path)
+            .map_err(|e| StartError::file(path, e, "enrol anew: remove the folder pki"))
     };
     let tls = ServerTlsConfig::new()
         .identity(Identity::from_pem(read("node.pem")?, read("node.key")?))
@@ -196,7 +246,12 @@ fn serve_grpc(
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
         .build_v1()
-        .map_err(|e| other(e.to_string(), "report this: the contracts cannot be described"))?;
+        .map_err(|e| {
+            other(
+                e.to_string(),
+                "report this: the contracts cannot be described",
+            )
+        })?;
     let (health, health_service) = tonic_health::server::health_reporter();
     let mut server = Server::builder()
         .tls_config(tls)
@@ -215,7 +270,9 @@ fn serve_grpc(
         .add_service(AuditServer::new(services.clone()))
         .add_service(VirtualHandsetsServer::new(services));
     Ok(async move {
-        health.set_service_status("", tonic_health::ServingStatus::Serving).await;
+        health
+            .set_service_status("", tonic_health::ServingStatus::Serving)
+            .await;
         let late = async {
             stop.cancelled().await;
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -230,18 +287,30 @@ fn serve_grpc(
 
 fn listen(key: &str, address: SocketAddr) -> Result<std::net::TcpListener, StartError> {
     let listener = std::net::TcpListener::bind(address).map_err(|e| refused(key, address, e))?;
-    listener.set_nonblocking(true).map_err(|e| refused(key, address, e))?;
+    listener
+        .set_nonblocking(true)
+        .map_err(|e| refused(key, address, e))?;
     Ok(listener)
 }
 
-fn local(key: &str, asked: SocketAddr, found: std::io::Result<SocketAddr>) -> Result<SocketAddr, StartError> {
+fn local(
+    key: &str,
+    asked: SocketAddr,
+    found: std::io::Result<SocketAddr>,
+) -> Result<SocketAddr, StartError> {
     found.map_err(|e| refused(key, asked, e))
 }
 
 fn pki(error: ipdect_link::pki::PkiError) -> StartError {
-    other(error.to_string(), "see the files in the folder pki of the data directory")
+    other(
+        error.to_string(),
+        "see the files in the folder pki of the data directory",
+    )
 }
 
 fn other(what: String, remedy: &str) -> StartError {
-    StartError::Other { what, remedy: remedy.into() }
+    StartError::Other {
+        what,
+        remedy: remedy.into(),
+    }
 }

@@ -30,7 +30,9 @@ fn make(chain_file: &Path, key_file: &Path) -> Result<(), String> {
     let failed = |e: rcgen::Error| format!("a certificate could not be made: {e}");
     let names = vec!["localhost".to_string(), "127.0.0.1".into(), "::1".into()];
     let mut params = CertificateParams::new(names).map_err(failed)?;
-    params.distinguished_name.push(DnType::CommonName, "ipdect admin");
+    params
+        .distinguished_name
+        .push(DnType::CommonName, "ipdect admin");
     let key = KeyPair::generate().map_err(failed)?;
     let certificate = params.self_signed(&key).map_err(failed)?;
     write_secret(key_file, key.serialize_pem().as_bytes()).map_err(|e| e.to_string())?;

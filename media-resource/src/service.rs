@@ -112,7 +112,10 @@ impl Service {
     }
 
     /// Serves one server until its link ends.
-    pub(crate) fn serve(self: Arc<Self>, link: Opened<MediaLink>) -> impl Future<Output = ()> + Send {
+    pub(crate) fn serve(
+        self: Arc<Self>,
+        link: Opened<MediaLink>,
+    ) -> impl Future<Output = ()> + Send {
         let Opened {
             welcome,
             sender,

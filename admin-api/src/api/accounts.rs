@@ -24,13 +24,40 @@ const LENGTH_MIN: usize = 10;
 const LENGTH_MAX: usize = 256;
 /// What everybody tries first.
 const COMMON: &[&str] = &[
-    "password12", "password123", "password1234", "1234567890", "12345678910", "123456789012", "qwertyuiop", "qwerty12345",
-    "administrator", "administrator1", "letmein1234", "welcome123", "welcome1234", "iloveyou12", "changeme123",
-    "changeme1234", "ip6000ip6000", "ipdectipdect", "passw0rd123", "adminadmin", "admin12345", "admin123456", "q1w2e3r4t5",
-    "1q2w3e4r5t", "aaaaaaaaaa", "0000000000", "1111111111", "9876543210", "abcdefghij", "abcd123456",
+    "password12",
+    "password123",
+    "password1234",
+    "1234567890",
+    "12345678910",
+    "123456789012",
+    "qwertyuiop",
+    "qwerty12345",
+    "administrator",
+    "administrator1",
+    "letmein1234",
+    "welcome123",
+    "welcome1234",
+    "iloveyou12",
+    "changeme123",
+    "changeme1234",
+    "ip6000ip6000",
+    "ipdectipdect",
+    "passw0rd123",
+    "adminadmin",
+    "admin12345",
+    "admin123456",
+    "q1w2e3r4t5",
+    "1q2w3e4r5t",
+    "aaaaaaaaaa",
+    "0000000000",
+    "1111111111",
+    "9876543210",
+    "abcdefghij",
+    "abcd123456",
 ];
 /// A hash that no password has: checked when the account does not exist, so that time tells nothing.
-static NOBODY: LazyLock<String> = LazyLock::new(|| hash("nobody has this password").unwrap_or_default());
+static NOBODY: LazyLock<String> =
+    LazyLock::new(|| hash("nobody has this password").unwrap_or_default());
 
 fn argon() -> Argon2<'static> {
     // 19 MiB, two passes, one lane: the floor of current advice, bearable on a small server.
@@ -40,21 +67,27 @@ fn argon() -> Argon2<'static> {
 
 fn hash(password: &str) -> Result<String, Status> {
     let made = argon().hash_password(password.as_bytes());
-    made.map(|h| h.to_string()).map_err(|e| Status::internal(format!("the password could not be hashed: {e}")))
+    made.map(|h| h.to_string())
+        .map_err(|e| Status::internal(format!("the password could not be hashed: {e}")))
 }
 
 fn verify(password: &str, hash: &str) -> bool {
-    argon2::PasswordHash::new(hash).is_ok_and(|h| argon().verify_password(password.as_bytes(), &h).is_ok())
+    argon2::PasswordHash::new(hash)
+        .is_ok_and(|h| argon().verify_password(password.as_bytes(), &h).is_ok())
 }
 
 /// What is wrong with a new password, if anything.
 #[must_use]
 pub fn weakness(new: &str, old: &str, account: &str) -> Option<String> {
     if new.chars().count() < LENGTH_MIN {
-        return Some(format!("new_password: has fewer than {LENGTH_MIN} characters; use a sentence"));
+        return Some(format!(
+            "new_password: has fewer than {LENGTH_MIN} characters; use a sentence"
+        ));
     }
     if new.len() > LENGTH_MAX {
-        return Some(format!("new_password: has more than {LENGTH_MAX} octets; use a shorter one"));
+        return Some(format!(
+            "new_password: has more than {LENGTH_MAX} octets; use a shorter one"
+        ));
     }
     if new == old {
         return Some("new_password: is the old one; choose another".into());
@@ -89,7 +122,9 @@ impl Api {
             revision: 0,
         };
         let change = put(rows::Kind::Account, "admin", 0, Value::Account(account));
-        self.upstream().apply(&system(), "first start", false, vec![change]).await?;
+        self.upstream()
+            .apply(&system(), "first start", false, vec![change])
+            .await?;
         metrics::gauge!("ipdect_admin_bootstrap_password").set(1.0);
         info!("account admin made; its password must be changed at first login");
         Ok(())
@@ -112,7 +147,9 @@ impl Api {
             return Err(Status::unauthenticated("wrong name or password"));
         }
         let found = self.account(name).await?;
-        let hash = found.as_ref().map_or_else(|| NOBODY.clone(), |a| a.password_hash.clone());
+        let hash = found
+            .as_ref()
+            .map_or_else(|| NOBODY.clone(), |a| a.password_hash.clone());
         let right = self.checked(password.into(), hash).await?;
         let Some(mut account) = found.filter(|_| right) else {
             self.0.limits.failed(name, address, Instant::now());
@@ -137,14 +174,28 @@ impl Api {
     ///
     /// # Errors
     /// UNAUTHENTICATED for a wrong old one, INVALID_ARGUMENT for a weak new one.
-    pub async fn change_password(&self, caller: &Caller, old: &str, new: &str) -> Result<(), Status> {
-        if let Some(wait) = self.0.limits.wait(&caller.name, caller.address, Instant::now()) {
+    pub async fn change_password(
+        &self,
+        caller: &Caller,
+        old: &str,
+        new: &str,
+    ) -> Result<(), Status> {
+        if let Some(wait) = self
+            .0
+            .limits
+            .wait(&caller.name, caller.address, Instant::now())
+        {
             return Err(wait_status(wait));
         }
         let account = self.account(&caller.name).await?;
         let mut account = account.ok_or_else(|| Status::unauthenticated("the account is gone"))?;
-        if !self.checked(old.into(), account.password_hash.clone()).await? {
-            self.0.limits.failed(&caller.name, caller.address, Instant::now());
+        if !self
+            .checked(old.into(), account.password_hash.clone())
+            .await?
+        {
+            self.0
+                .limits
+                .failed(&caller.name, caller.address, Instant::now());
             return Err(Status::invalid_argument("old_password: is wrong"));
         }
         if let Some(why) = weakness(new, old, &caller.name) {
@@ -154,8 +205,20 @@ impl Api {
         account.password_hash = self.hashed(new.into()).await?;
         account.must_change = false;
         account.changed_utc_ms = utc_ms(SystemTime::now());
-        let change = put(rows::Kind::Account, &caller.name, revision, Value::Account(account));
-        self.upstream().apply(&Actor::from(caller), "password changed", false, vec![change]).await?;
+        let change = put(
+            rows::Kind::Account,
+            &caller.name,
+            revision,
+            Value::Account(account),
+        );
+        self.upstream()
+            .apply(
+                &Actor::from(caller),
+                "password changed",
+                false,
+                vec![change],
+            )
+            .await?;
         self.0.sessions.changed(&caller.name, &caller.session);
         if caller.name == "admin" {
             metrics::gauge!("ipdect_admin_bootstrap_password").set(0.0);
@@ -187,12 +250,24 @@ impl Api {
     }
 
     async fn hashed(&self, password: String) -> Result<String, Status> {
-        let _slot = self.0.hashing.acquire().await.map_err(|e| Status::internal(e.to_string()))?;
-        tokio::task::spawn_blocking(move || hash(&password)).await.map_err(|e| Status::internal(e.to_string()))?
+        let _slot = self
+            .0
+            .hashing
+            .acquire()
+            .await
+            .map_err(|e| Status::internal(e.to_string()))?;
+        tokio::task::spawn_blocking(move || hash(&password))
+            .await
+            .map_err(|e| Status::internal(e.to_string()))?
     }
 
     async fn checked(&self, password: String, hash: String) -> Result<bool, Status> {
-        let _slot = self.0.hashing.acquire().await.map_err(|e| Status::internal(e.to_string()))?;
+        let _slot = self
+            .0
+            .hashing
+            .acquire()
+            .await
+            .map_err(|e| Status::internal(e.to_string()))?;
         let checked = tokio::task::spawn_blocking(move || verify(&password, &hash));
         checked.await.map_err(|e| Status::internal(e.to_string()))
     }
@@ -208,7 +283,11 @@ impl Api {
             ..Default::default()
         };
         let change = put(rows::Kind::Audit, "", 0, Value::Audit(entry));
-        if let Err(error) = self.upstream().apply(&system(), "", false, vec![change]).await {
+        if let Err(error) = self
+            .upstream()
+            .apply(&system(), "", false, vec![change])
+            .await
+        {
             warn!(%error, "an audit entry is not written");
         }
     }
@@ -216,7 +295,9 @@ impl Api {
 
 fn wait_status(wait: std::time::Duration) -> Status {
     let seconds = wait.as_secs().max(1);
-    let mut status = Status::resource_exhausted(format!("too many wrong passwords; try again in {seconds} s"));
+    let mut status = Status::resource_exhausted(format!(
+        "too many wrong passwords; try again in {seconds} s"
+    ));
     if let Ok(value) = MetadataValue::try_from(seconds.to_string()) {
         status.metadata_mut().insert("retry-after", value);
     }

@@ -37,8 +37,13 @@ impl Caller {
             )));
         }
         if self.role < role {
-            let needed = role.as_str_name().trim_start_matches("ACCOUNT_ROLE_").to_ascii_lowercase();
-            return Err(Status::permission_denied(format!("this needs the role {needed}; ask an administrator")));
+            let needed = role
+                .as_str_name()
+                .trim_start_matches("ACCOUNT_ROLE_")
+                .to_ascii_lowercase();
+            return Err(Status::permission_denied(format!(
+                "this needs the role {needed}; ask an administrator"
+            )));
         }
         Ok(())
     }

@@ -28,27 +28,44 @@ impl Api {
         request: admin::ListCallsRequest,
     ) -> Result<Vec<admin::Call>, Status> {
         caller.must_be(AccountRole::Viewer)?;
-        let items = self.upstream().live_list(rows::LiveKind::Call, &request.ipei, 0).await?;
+        let items = self
+            .upstream()
+            .live_list(rows::LiveKind::Call, &request.ipei, 0)
+            .await?;
         let calls = items.into_iter().filter_map(|i| match i {
             Item::Call(call) => Some(call),
             _ => None,
         });
-        Ok(calls.filter(|c| request.ended || c.ended_utc_ms == 0).take(limit(request.limit) as usize).collect())
+        Ok(calls
+            .filter(|c| request.ended || c.ended_utc_ms == 0)
+            .take(limit(request.limit) as usize)
+            .collect())
     }
 
     /// One call and all that was said about it, in order of time.
     ///
     /// # Errors
     /// NOT_FOUND without one.
-    pub async fn call_get(&self, caller: &Caller, call_ref: &str) -> Result<admin::CallLadder, Status> {
+    pub async fn call_get(
+        &self,
+        caller: &Caller,
+        call_ref: &str,
+    ) -> Result<admin::CallLadder, Status> {
         caller.must_be(AccountRole::Viewer)?;
-        let calls = self.upstream().live_list(rows::LiveKind::Call, call_ref, 1).await?;
+        let calls = self
+            .upstream()
+            .live_list(rows::LiveKind::Call, call_ref, 1)
+            .await?;
         let call = calls.into_iter().find_map(|i| match i {
             Item::Call(call) => Some(call),
             _ => None,
         });
-        let call = call.ok_or_else(|| Status::not_found("there is no such call; the last 200 are kept"))?;
-        let steps = self.upstream().live_list(rows::LiveKind::Ladder, call_ref, 0).await?;
+        let call =
+            call.ok_or_else(|| Status::not_found("there is no such call; the last 200 are kept"))?;
+        let steps = self
+            .upstream()
+            .live_list(rows::LiveKind::Ladder, call_ref, 0)
+            .await?;
         let mut steps: Vec<admin::LadderStep> = steps
             .into_iter()
             .filter_map(|i| match i {
@@ -57,7 +74,10 @@ impl Api {
             })
             .collect();
         steps.sort_by_key(|s| s.at_utc_us);
-        Ok(admin::CallLadder { call: Some(call), steps })
+        Ok(admin::CallLadder {
+            call: Some(call),
+            steps,
+        })
     }
 
     /// Events, latest first.
@@ -71,12 +91,18 @@ impl Api {
     ) -> Result<Vec<admin::Event>, Status> {
         caller.must_be(AccountRole::Viewer)?;
         let least = request.least();
-        let items = self.upstream().live_list(rows::LiveKind::Event, "", 0).await?;
+        let items = self
+            .upstream()
+            .live_list(rows::LiveKind::Event, "", 0)
+            .await?;
         let events = items.into_iter().filter_map(|i| match i {
             Item::Event(event) => Some(event),
             _ => None,
         });
-        Ok(events.filter(|e| e.severity() >= least).take(limit(request.limit) as usize).collect())
+        Ok(events
+            .filter(|e| e.severity() >= least)
+            .take(limit(request.limit) as usize)
+            .collect())
     }
 
     /// The audit log, latest first.

@@ -25,14 +25,23 @@ impl Api {
     ///
     /// # Errors
     /// For viewers and up.
-    pub async fn devices_list(&self, caller: &Caller, role: Role) -> Result<Vec<admin::Device>, Status> {
+    pub async fn devices_list(
+        &self,
+        caller: &Caller,
+        role: Role,
+    ) -> Result<Vec<admin::Device>, Status> {
         caller.must_be(AccountRole::Viewer)?;
-        let items = self.upstream().live_list(rows::LiveKind::Device, "", 0).await?;
+        let items = self
+            .upstream()
+            .live_list(rows::LiveKind::Device, "", 0)
+            .await?;
         let devices = items.into_iter().filter_map(|i| match i {
             Item::Device(device) => Some(device),
             _ => None,
         });
-        Ok(devices.filter(|d| role == Role::Unspecified || d.role() == role).collect())
+        Ok(devices
+            .filter(|d| role == Role::Unspecified || d.role() == role)
+            .collect())
     }
 
     /// Changes site, note or `disabled` of a device.
@@ -45,10 +54,15 @@ impl Api {
         request: admin::UpdateDeviceRequest,
     ) -> Result<admin::Device, Status> {
         caller.must_be(AccountRole::Administrator)?;
-        let device = request.device.ok_or_else(|| Status::invalid_argument("device: is missing"))?;
+        let device = request
+            .device
+            .ok_or_else(|| Status::invalid_argument("device: is missing"))?;
         let (node, revision) = (device.node_id.clone(), device.revision);
         let change = put(rows::Kind::Device, &node, revision, Value::Device(device));
-        let written = self.upstream().apply(&Actor::from(caller), &request.reason, false, vec![change]).await?;
+        let written = self
+            .upstream()
+            .apply(&Actor::from(caller), &request.reason, false, vec![change])
+            .await?;
         let device = written.into_iter().find_map(|r| match r.value {
             Some(Value::Device(device)) => Some(device),
             _ => None,
@@ -60,10 +74,18 @@ impl Api {
     ///
     /// # Errors
     /// For administrators.
-    pub async fn device_delete(&self, caller: &Caller, node: &str, reason: &str) -> Result<(), Status> {
+    pub async fn device_delete(
+        &self,
+        caller: &Caller,
+        node: &str,
+        reason: &str,
+    ) -> Result<(), Status> {
         caller.must_be(AccountRole::Administrator)?;
         let change = delete(rows::Kind::Device, node, 0);
-        self.upstream().apply(&Actor::from(caller), reason, false, vec![change]).await.map(drop)
+        self.upstream()
+            .apply(&Actor::from(caller), reason, false, vec![change])
+            .await
+            .map(drop)
     }
 
     /// One page of handsets with what they do now.
@@ -76,7 +98,10 @@ impl Api {
         request: admin::ListHandsetsRequest,
     ) -> Result<admin::ListHandsetsResponse, Status> {
         caller.must_be(AccountRole::Viewer)?;
-        let items = self.upstream().live_list(rows::LiveKind::Handset, "", 0).await?;
+        let items = self
+            .upstream()
+            .live_list(rows::LiveKind::Handset, "", 0)
+            .await?;
         let filter = request.filter.trim().to_lowercase();
         let mut handsets: Vec<admin::Handset> = items
             .into_iter()
@@ -84,12 +109,19 @@ impl Api {
                 Item::Handset(h) => Some(h),
                 _ => None,
             })
-            .filter(|h| filter.is_empty() || h.ipei.contains(&filter) || h.username.to_lowercase().contains(&filter))
+            .filter(|h| {
+                filter.is_empty()
+                    || h.ipei.contains(&filter)
+                    || h.username.to_lowercase().contains(&filter)
+            })
             .collect();
         handsets.sort_by(|a, b| a.ipei.cmp(&b.ipei));
         let keyed = handsets.into_iter().map(|h| (h.ipei.clone(), h));
         let (handsets, next_page_token) = page(keyed, request.page_size, &request.page_token);
-        Ok(admin::ListHandsetsResponse { handsets, next_page_token })
+        Ok(admin::ListHandsetsResponse {
+            handsets,
+            next_page_token,
+        })
     }
 
     /// Opens the system for subscriptions; answers until when, milliseconds since 1970.
@@ -110,8 +142,17 @@ impl Api {
 
     async fn subscription(&self, caller: &Caller, open: bool, seconds: u32) -> Result<u64, Status> {
         caller.must_be(AccountRole::Operator)?;
-        let request = rows::SetSubscriptionRequest { open, seconds, actor: caller.name.clone() };
-        let answer = self.upstream().live().await?.set_subscription(request).await?;
+        let request = rows::SetSubscriptionRequest {
+            open,
+            seconds,
+            actor: caller.name.clone(),
+        };
+        let answer = self
+            .upstream()
+            .live()
+            .await?
+            .set_subscription(request)
+            .await?;
         Ok(answer.into_inner().until_utc_ms)
     }
 
@@ -119,21 +160,40 @@ impl Api {
     ///
     /// # Errors
     /// For operators and up.
-    pub async fn handset_unsubscribe(&self, caller: &Caller, ipei: &str, reason: &str) -> Result<(), Status> {
+    pub async fn handset_unsubscribe(
+        &self,
+        caller: &Caller,
+        ipei: &str,
+        reason: &str,
+    ) -> Result<(), Status> {
         caller.must_be(AccountRole::Operator)?;
-        let handset = admin::Handset { ipei: ipei.into(), subscribed: false, ..Default::default() };
+        let handset = admin::Handset {
+            ipei: ipei.into(),
+            subscribed: false,
+            ..Default::default()
+        };
         let change = put(rows::Kind::Handset, ipei, 0, Value::Handset(handset));
-        self.upstream().apply(&Actor::from(caller), reason, false, vec![change]).await.map(drop)
+        self.upstream()
+            .apply(&Actor::from(caller), reason, false, vec![change])
+            .await
+            .map(drop)
     }
 
     /// Attempts to subscribe, latest first.
     ///
     /// # Errors
     /// For viewers and up.
-    pub async fn attempts(&self, caller: &Caller, limit: u32) -> Result<Vec<admin::SubscriptionAttempt>, Status> {
+    pub async fn attempts(
+        &self,
+        caller: &Caller,
+        limit: u32,
+    ) -> Result<Vec<admin::SubscriptionAttempt>, Status> {
         caller.must_be(AccountRole::Viewer)?;
         let limit = if limit == 0 { 100 } else { limit };
-        let items = self.upstream().live_list(rows::LiveKind::Attempt, "", limit).await?;
+        let items = self
+            .upstream()
+            .live_list(rows::LiveKind::Attempt, "", limit)
+            .await?;
         let attempts = items.into_iter().filter_map(|i| match i {
             Item::Attempt(attempt) => Some(attempt),
             _ => None,
@@ -153,11 +213,19 @@ impl Api {
         caller.must_be(AccountRole::Administrator)?;
         let role = request.role();
         if matches!(role, Role::Unspecified | Role::Server) {
-            return Err(Status::invalid_argument("role: use base, media, admin or host"));
+            return Err(Status::invalid_argument(
+                "role: use base, media, admin or host",
+            ));
         }
-        let life = if request.valid_s == 0 { TOKEN_LIFE.0 } else { request.valid_s };
+        let life = if request.valid_s == 0 {
+            TOKEN_LIFE.0
+        } else {
+            request.valid_s
+        };
         if life > TOKEN_LIFE.1 {
-            return Err(Status::invalid_argument("valid_s: 30 days (2592000) at the most"));
+            return Err(Status::invalid_argument(
+                "valid_s: 30 days (2592000) at the most",
+            ));
         }
         let token = EnrolToken::make(role, self.0.pin, self.0.random.generator().as_mut());
         let hash = token.hash();
@@ -173,9 +241,17 @@ impl Api {
             hash: hash.to_vec().into(),
         };
         let change = put(rows::Kind::Token, "", 0, Value::Token(kept.clone()));
-        self.upstream().apply(&Actor::from(caller), "", false, vec![change]).await?;
-        let shown = admin::Token { hash: bytes::Bytes::new(), ..kept };
-        Ok(admin::CreateTokenResponse { text: token.reveal(), token: Some(shown) })
+        self.upstream()
+            .apply(&Actor::from(caller), "", false, vec![change])
+            .await?;
+        let shown = admin::Token {
+            hash: bytes::Bytes::new(),
+            ..kept
+        };
+        Ok(admin::CreateTokenResponse {
+            text: token.reveal(),
+            token: Some(shown),
+        })
     }
 
     /// Tokens that may still be used.
@@ -187,10 +263,15 @@ impl Api {
         let now = utc_ms(SystemTime::now());
         let all = self.upstream().list(rows::Kind::Token).await?;
         let tokens = all.into_iter().filter_map(|r| match r.value {
-            Some(Value::Token(token)) => Some(admin::Token { hash: bytes::Bytes::new(), ..token }),
+            Some(Value::Token(token)) => Some(admin::Token {
+                hash: bytes::Bytes::new(),
+                ..token
+            }),
             _ => None,
         });
-        Ok(tokens.filter(|t| t.uses_left > 0 && t.expires_utc_ms > now).collect())
+        Ok(tokens
+            .filter(|t| t.uses_left > 0 && t.expires_utc_ms > now)
+            .collect())
     }
 
     /// Makes a token worthless.
@@ -200,9 +281,15 @@ impl Api {
     pub async fn token_revoke(&self, caller: &Caller, id: &str) -> Result<(), Status> {
         caller.must_be(AccountRole::Administrator)?;
         let all = self.upstream().list(rows::Kind::Token).await?;
-        let key = all.into_iter().map(|r| r.key).find(|key| !id.is_empty() && key.starts_with(id));
+        let key = all
+            .into_iter()
+            .map(|r| r.key)
+            .find(|key| !id.is_empty() && key.starts_with(id));
         let key = key.ok_or_else(|| Status::not_found(format!("there is no token `{id}`")))?;
         let change = delete(rows::Kind::Token, &key, 0);
-        self.upstream().apply(&Actor::from(caller), "", false, vec![change]).await.map(drop)
+        self.upstream()
+            .apply(&Actor::from(caller), "", false, vec![change])
+            .await
+            .map(drop)
     }
 }

@@ -37,9 +37,14 @@ impl Limits {
     pub fn failed(&self, account: &str, address: IpAddr, now: Instant) {
         let mut all = self.0.lock();
         if all.len() >= REMEMBERED {
-            all.retain(|_, list| list.last().is_some_and(|at| now.duration_since(*at) < WINDOW));
+            all.retain(|_, list| {
+                list.last()
+                    .is_some_and(|at| now.duration_since(*at) < WINDOW)
+            });
         }
-        all.entry((account.to_string(), address)).or_default().push(now);
+        all.entry((account.to_string(), address))
+            .or_default()
+            .push(now);
     }
 
     /// A success ends the count.
@@ -61,8 +66,14 @@ mod tests {
             assert_eq!(limits.wait("admin", here, start), None, "try {n}");
             limits.failed("admin", here, start);
         }
-        assert_eq!(limits.wait("admin", here, start + Duration::from_secs(10)), Some(Duration::from_secs(50)));
+        assert_eq!(
+            limits.wait("admin", here, start + Duration::from_secs(10)),
+            Some(Duration::from_secs(50))
+        );
         assert_eq!(limits.wait("admin", there, start), None);
-        assert_eq!(limits.wait("admin", here, start + Duration::from_secs(61)), None);
+        assert_eq!(
+            limits.wait("admin", here, start + Duration::from_secs(61)),
+            None
+        );
     }
 }

@@ -1,8 +1,8 @@
 //! What the admin API does, whoever asks: gRPC callers and the web GUI go through the same methods.
 
 pub mod accounts;
-pub mod calls;
 pub mod caller;
+pub mod calls;
 pub mod devices;
 pub mod import;
 pub mod limits;

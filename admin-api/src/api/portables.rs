@@ -47,7 +47,11 @@ impl Portables {
     #[must_use]
     pub fn new() -> Self {
         let (changes, _) = broadcast::channel(BEHIND);
-        Self { tables: Mutex::default(), changes, numbers: AtomicU64::new(1) }
+        Self {
+            tables: Mutex::default(),
+            changes,
+            numbers: AtomicU64::new(1),
+        }
     }
 
     /// A host is linked; answers its number and the orders for it.
@@ -63,19 +67,31 @@ impl Portables {
         let gone: Vec<admin::Portable> = {
             let mut tables = self.tables.lock();
             tables.hosts.remove(&host);
-            let keys: Vec<String> =
-                tables.portables.iter().filter(|(_, (h, _))| *h == host).map(|(k, _)| k.clone()).collect();
-            keys.iter().filter_map(|k| tables.portables.remove(k)).map(|(_, p)| p).collect()
+            let keys: Vec<String> = tables
+                .portables
+                .iter()
+                .filter(|(_, (h, _))| *h == host)
+                .map(|(k, _)| k.clone())
+                .collect();
+            keys.iter()
+                .filter_map(|k| tables.portables.remove(k))
+                .map(|(_, p)| p)
+                .collect()
         };
         for portable in gone {
-            self.tell(admin::Portable { gone: true, ..portable });
+            self.tell(admin::Portable {
+                gone: true,
+                ..portable
+            });
         }
     }
 
     /// Takes in what a host says.
     pub fn reported(&self, host: u64, report: admin::PortableReport) {
         match report.body {
-            Some(Body::Hello(hello)) => hello.portables.into_iter().for_each(|p| self.keep(host, p)),
+            Some(Body::Hello(hello)) => {
+                hello.portables.into_iter().for_each(|p| self.keep(host, p))
+            }
             Some(Body::Portable(portable)) => self.keep(host, portable),
             Some(Body::Result(result)) => {
                 let waiting = self.tables.lock().waiting.remove(&result.order_id);
@@ -94,7 +110,9 @@ impl Portables {
             if portable.gone {
                 tables.portables.remove(&portable.ipei);
             } else {
-                tables.portables.insert(portable.ipei.clone(), (host, portable.clone()));
+                tables
+                    .portables
+                    .insert(portable.ipei.clone(), (host, portable.clone()));
             }
         }
         self.tell(portable);
@@ -108,7 +126,12 @@ impl Portables {
     /// All portables, by IPEI.
     #[must_use]
     pub fn list(&self) -> Vec<admin::Portable> {
-        self.tables.lock().portables.values().map(|(_, p)| p.clone()).collect()
+        self.tables
+            .lock()
+            .portables
+            .values()
+            .map(|(_, p)| p.clone())
+            .collect()
     }
 
     /// Hears of every change from now on.
@@ -127,12 +150,23 @@ impl Portables {
         {
             let mut tables = self.tables.lock();
             let host = tables.portables.get(&press.ipei).map(|(host, _)| *host);
-            let orders = host.and_then(|h| tables.hosts.get(&h)).map(|h| h.orders.clone());
+            let orders = host
+                .and_then(|h| tables.hosts.get(&h))
+                .map(|h| h.orders.clone());
             let orders = orders.ok_or_else(|| {
-                Status::not_found(format!("no virtual handset with IPEI {} runs; start one with `ipdect handset`", press.ipei))
+                Status::not_found(format!(
+                    "no virtual handset with IPEI {} runs; start one with `ipdect handset`",
+                    press.ipei
+                ))
             })?;
-            let order = admin::PortableOrder { trace: bytes::Bytes::new(), order_id, press: Some(press) };
-            orders.try_send(Ok(order)).map_err(|_| Status::unavailable("the host of this handset does not keep up"))?;
+            let order = admin::PortableOrder {
+                trace: bytes::Bytes::new(),
+                order_id,
+                press: Some(press),
+            };
+            orders
+                .try_send(Ok(order))
+                .map_err(|_| Status::unavailable("the host of this handset does not keep up"))?;
             tables.waiting.insert(order_id, tell);
         }
         match tokio::time::timeout(PRESS_LIMIT, told).await {
@@ -140,7 +174,9 @@ impl Portables {
             Ok(Ok(error)) => Err(Status::failed_precondition(error)),
             _ => {
                 self.tables.lock().waiting.remove(&order_id);
-                Err(Status::unavailable("the host of this handset did not answer in 5 s"))
+                Err(Status::unavailable(
+                    "the host of this handset did not answer in 5 s",
+                ))
             }
         }
     }
@@ -151,7 +187,11 @@ impl super::Api {
     ///
     /// # Errors
     /// For operators and up.
-    pub async fn portable_press(&self, caller: &super::caller::Caller, press: admin::PressRequest) -> Result<(), Status> {
+    pub async fn portable_press(
+        &self,
+        caller: &super::caller::Caller,
+        press: admin::PressRequest,
+    ) -> Result<(), Status> {
         caller.must_be(admin::AccountRole::Operator)?;
         self.portables().press(press).await
     }
@@ -162,8 +202,14 @@ mod tests {
     use super::*;
 
     fn portable(ipei: &str) -> admin::PortableReport {
-        let portable = admin::Portable { ipei: ipei.into(), ..Default::default() };
-        admin::PortableReport { trace: bytes::Bytes::new(), body: Some(Body::Portable(portable)) }
+        let portable = admin::Portable {
+            ipei: ipei.into(),
+            ..Default::default()
+        };
+        admin::PortableReport {
+            trace: bytes::Bytes::new(),
+            body: Some(Body::Portable(portable)),
+        }
     }
 
     #[tokio::test]
@@ -171,12 +217,25 @@ mod tests {
         let portables = Portables::new();
         let (host, mut orders) = portables.attach();
         portables.reported(host, portable("655350000001"));
-        let press = admin::PressRequest { ipei: "655350000001".into(), keys: "(1002".into(), speech_source: String::new() };
+        let press = admin::PressRequest {
+            ipei: "655350000001".into(),
+            keys: "(1002".into(),
+            speech_source: String::new(),
+        };
         let (pressed, ()) = tokio::join!(portables.press(press), async {
             let order = orders.recv().await.unwrap().unwrap();
             assert_eq!(order.press.unwrap().keys, "(1002");
-            let result = admin::PressResult { order_id: order.order_id, error: "off hook already".into() };
-            portables.reported(host, admin::PortableReport { trace: bytes::Bytes::new(), body: Some(Body::Result(result)) });
+            let result = admin::PressResult {
+                order_id: order.order_id,
+                error: "off hook already".into(),
+            };
+            portables.reported(
+                host,
+                admin::PortableReport {
+                    trace: bytes::Bytes::new(),
+                    body: Some(Body::Result(result)),
+                },
+            );
         });
         assert_eq!(pressed.unwrap_err().message(), "off hook already");
     }
@@ -190,7 +249,14 @@ mod tests {
         portables.detach(host);
         assert!(changes.recv().await.unwrap().gone);
         assert_eq!(portables.list(), []);
-        let press = admin::PressRequest { ipei: "655350000001".into(), keys: "(".into(), speech_source: String::new() };
-        assert_eq!(portables.press(press).await.unwrap_err().code(), tonic::Code::NotFound);
+        let press = admin::PressRequest {
+            ipei: "655350000001".into(),
+            keys: "(".into(),
+            speech_source: String::new(),
+        };
+        assert_eq!(
+            portables.press(press).await.unwrap_err().code(),
+            tonic::Code::NotFound
+        );
     }
 }

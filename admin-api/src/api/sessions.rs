@@ -60,7 +60,10 @@ impl Sessions {
         let now = Instant::now();
         all.retain(|_, s| s.until > now);
         if all.len() >= MOST
-            && let Some(oldest) = all.iter().min_by_key(|(_, s)| s.until).map(|(k, _)| k.clone())
+            && let Some(oldest) = all
+                .iter()
+                .min_by_key(|(_, s)| s.until)
+                .map(|(k, _)| k.clone())
         {
             all.remove(&oldest);
         }
@@ -76,7 +79,8 @@ impl Sessions {
         let mut all = self.0.write();
         let now = Instant::now();
         let session = all.get_mut(token).filter(|s| s.until > now);
-        let session = session.ok_or_else(|| Status::unauthenticated("log in first (Session/Login)"))?;
+        let session =
+            session.ok_or_else(|| Status::unauthenticated("log in first (Session/Login)"))?;
         session.until = now + IDLE;
         Ok(Caller {
             name: session.name.clone(),
@@ -112,5 +116,6 @@ impl Sessions {
 /// Milliseconds since 1970.
 #[must_use]
 pub fn utc_ms(at: SystemTime) -> u64 {
-    at.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
+    at.duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |d| u64::try_from(d.as_millis()).unwrap_or(u64::MAX))
 }

@@ -45,15 +45,21 @@ impl Api {
     ///
     /// # Errors
     /// For viewers and up.
-    pub async fn settings_get(&self, caller: &Caller, scope: SettingsScope) -> Result<admin::SettingsDocument, Status> {
+    pub async fn settings_get(
+        &self,
+        caller: &Caller,
+        scope: SettingsScope,
+    ) -> Result<admin::SettingsDocument, Status> {
         caller.must_be(AccountRole::Viewer)?;
-        let key = scope_key(scope).ok_or_else(|| Status::invalid_argument("scope: say which document is meant"))?;
+        let key = scope_key(scope)
+            .ok_or_else(|| Status::invalid_argument("scope: say which document is meant"))?;
         let found = self.upstream().get(rows::Kind::Settings, key).await?;
         let document = found.and_then(|r| match r.value {
             Some(Value::Settings(document)) => Some(document),
             _ => None,
         });
-        let mut document = document.ok_or_else(|| Status::not_found(format!("there is no scope `{key}`")))?;
+        let mut document =
+            document.ok_or_else(|| Status::not_found(format!("there is no scope `{key}`")))?;
         if let Some(Scope::Dect(dect)) = &mut document.scope
             && caller.role < AccountRole::Administrator
         {
@@ -72,12 +78,29 @@ impl Api {
         request: admin::UpdateSettingsRequest,
     ) -> Result<admin::SettingsDocument, Status> {
         caller.must_be(AccountRole::Administrator)?;
-        let document = request.document.ok_or_else(|| Status::invalid_argument("document: is missing"))?;
-        let scope = document.scope.as_ref().ok_or_else(|| Status::invalid_argument("document: has no scope"))?;
+        let document = request
+            .document
+            .ok_or_else(|| Status::invalid_argument("document: is missing"))?;
+        let scope = document
+            .scope
+            .as_ref()
+            .ok_or_else(|| Status::invalid_argument("document: has no scope"))?;
         let (key, revision) = (key_of(scope), document.revision);
-        let change = put(rows::Kind::Settings, key, revision, Value::Settings(document.clone()));
-        let written =
-            self.upstream().apply(&Actor::from(caller), &request.reason, request.dry_run, vec![change]).await?;
+        let change = put(
+            rows::Kind::Settings,
+            key,
+            revision,
+            Value::Settings(document.clone()),
+        );
+        let written = self
+            .upstream()
+            .apply(
+                &Actor::from(caller),
+                &request.reason,
+                request.dry_run,
+                vec![change],
+            )
+            .await?;
         let now = written.into_iter().find_map(|r| match r.value {
             Some(Value::Settings(document)) => Some(document),
             _ => None,
@@ -97,7 +120,8 @@ impl Api {
         limit: u32,
     ) -> Result<Vec<admin::SettingsVersion>, Status> {
         caller.must_be(AccountRole::Administrator)?;
-        let key = scope_key(scope).ok_or_else(|| Status::invalid_argument("scope: say which document is meant"))?;
+        let key = scope_key(scope)
+            .ok_or_else(|| Status::invalid_argument("scope: say which document is meant"))?;
         let limit = if limit == 0 { 20 } else { limit.min(1000) };
         self.upstream().history(key, limit).await
     }

@@ -29,7 +29,11 @@ impl Upstream {
     /// To these servers, with these credentials.
     #[must_use]
     pub fn new(servers: Vec<String>, tls: Arc<ClientConfig>) -> Self {
-        Self(Arc::new(Inner { servers, tls, channel: Mutex::new(None) }))
+        Self(Arc::new(Inner {
+            servers,
+            tls,
+            channel: Mutex::new(None),
+        }))
     }
 
     async fn channel(&self) -> Result<Channel, Status> {
@@ -79,7 +83,10 @@ impl Upstream {
     /// # Errors
     /// As the server said.
     pub async fn get(&self, kind: rows::Kind, key: &str) -> Result<Option<rows::Resource>, Status> {
-        let request = rows::GetRequest { kind: kind.into(), key: key.into() };
+        let request = rows::GetRequest {
+            kind: kind.into(),
+            key: key.into(),
+        };
         match self.directory().await?.get(request).await {
             Ok(found) => Ok(Some(found.into_inner())),
             Err(status) if status.code() == Code::NotFound => Ok(None),
@@ -115,8 +122,17 @@ impl Upstream {
     ///
     /// # Errors
     /// As the server said.
-    pub async fn latest(&self, kind: rows::Kind, limit: u32) -> Result<Vec<rows::Resource>, Status> {
-        let request = rows::ListRequest { kind: kind.into(), limit, descending: true, ..Default::default() };
+    pub async fn latest(
+        &self,
+        kind: rows::Kind,
+        limit: u32,
+    ) -> Result<Vec<rows::Resource>, Status> {
+        let request = rows::ListRequest {
+            kind: kind.into(),
+            limit,
+            descending: true,
+            ..Default::default()
+        };
         match self.directory().await?.list(request).await {
             Ok(answer) => Ok(answer.into_inner().resources),
             Err(status) => Err(self.note(status).await),
@@ -127,7 +143,11 @@ impl Upstream {
     ///
     /// # Errors
     /// As the server said.
-    pub async fn history(&self, scope: &str, limit: u32) -> Result<Vec<admin::SettingsVersion>, Status> {
+    pub async fn history(
+        &self,
+        scope: &str,
+        limit: u32,
+    ) -> Result<Vec<admin::SettingsVersion>, Status> {
         let request = rows::ListRequest {
             kind: rows::Kind::SettingsVersion.into(),
             prefix: format!("{scope}/"),
@@ -158,7 +178,11 @@ impl Upstream {
         changes: Vec<rows::Change>,
     ) -> Result<Vec<rows::Resource>, Status> {
         let answer = self.try_apply(actor, reason, dry_run, changes).await?;
-        if answer.mistakes.is_empty() { Ok(answer.resources) } else { Err(mistaken(&answer.mistakes)) }
+        if answer.mistakes.is_empty() {
+            Ok(answer.resources)
+        } else {
+            Err(mistaken(&answer.mistakes))
+        }
     }
 
     /// Like [`Upstream::apply`], with the mistakes as data.
@@ -195,9 +219,18 @@ impl Upstream {
         key: &str,
         limit: u32,
     ) -> Result<Vec<rows::live_item::Item>, Status> {
-        let request = rows::LiveListRequest { kind: kind.into(), key: key.into(), limit };
+        let request = rows::LiveListRequest {
+            kind: kind.into(),
+            key: key.into(),
+            limit,
+        };
         match self.live().await?.list(request).await {
-            Ok(answer) => Ok(answer.into_inner().items.into_iter().filter_map(|i| i.item).collect()),
+            Ok(answer) => Ok(answer
+                .into_inner()
+                .items
+                .into_iter()
+                .filter_map(|i| i.item)
+                .collect()),
             Err(status) => Err(self.note(status).await),
         }
     }
@@ -211,8 +244,10 @@ impl Upstream {
         kinds: &[rows::LiveKind],
         key: &str,
     ) -> Result<tonic::Streaming<rows::LiveItem>, Status> {
-        let request =
-            rows::LiveWatchRequest { kinds: kinds.iter().map(|k| i32::from(*k)).collect(), key: key.into() };
+        let request = rows::LiveWatchRequest {
+            kinds: kinds.iter().map(|k| i32::from(*k)).collect(),
+            key: key.into(),
+        };
         match self.live().await?.watch(request).await {
             Ok(stream) => Ok(stream.into_inner()),
             Err(status) => Err(self.note(status).await),
@@ -230,21 +265,31 @@ pub struct Actor<'a> {
 
 impl<'a> From<&'a Caller> for Actor<'a> {
     fn from(caller: &'a Caller) -> Self {
-        Self { name: &caller.name, address: caller.address.to_string() }
+        Self {
+            name: &caller.name,
+            address: caller.address.to_string(),
+        }
     }
 }
 
 /// The system itself.
 #[must_use]
 pub fn system() -> Actor<'static> {
-    Actor { name: "system", address: String::new() }
+    Actor {
+        name: "system",
+        address: String::new(),
+    }
 }
 
 /// Mistakes as one status, each with field, value and remedy.
 #[must_use]
 pub fn mistaken(mistakes: &[admin::Mistake]) -> Status {
     let said = mistakes.iter().map(|m| {
-        if m.value.is_empty() { format!("{}: {}", m.field, m.remedy) } else { format!("{} = {}: {}", m.field, m.value, m.remedy) }
+        if m.value.is_empty() {
+            format!("{}: {}", m.field, m.remedy)
+        } else {
+            format!("{} = {}: {}", m.field, m.value, m.remedy)
+        }
     });
     Status::invalid_argument(said.collect::<Vec<_>>().join("; "))
 }
@@ -252,12 +297,26 @@ pub fn mistaken(mistakes: &[admin::Mistake]) -> Status {
 /// A change that writes a value.
 #[must_use]
 pub fn put(kind: rows::Kind, key: &str, expected_revision: u64, value: Value) -> rows::Change {
-    let resource = rows::Resource { key: key.into(), revision: 0, value: Some(value) };
-    rows::Change { kind: kind.into(), key: key.into(), expected_revision, act: Some(rows::change::Act::Put(resource)) }
+    let resource = rows::Resource {
+        key: key.into(),
+        revision: 0,
+        value: Some(value),
+    };
+    rows::Change {
+        kind: kind.into(),
+        key: key.into(),
+        expected_revision,
+        act: Some(rows::change::Act::Put(resource)),
+    }
 }
 
 /// A change that removes a value.
 #[must_use]
 pub fn delete(kind: rows::Kind, key: &str, expected_revision: u64) -> rows::Change {
-    rows::Change { kind: kind.into(), key: key.into(), expected_revision, act: Some(rows::change::Act::Delete(true)) }
+    rows::Change {
+        kind: kind.into(),
+        key: key.into(),
+        expected_revision,
+        act: Some(rows::change::Act::Delete(true)),
+    }
 }

@@ -20,7 +20,9 @@ pub(crate) fn page<T>(
     token: &str,
 ) -> (Vec<T>, String) {
     let size = if size == 0 { PAGE.0 } else { size.min(PAGE.1) } as usize;
-    let mut rest = all.skip_while(|(key, _)| !token.is_empty() && key.as_str() <= token).peekable();
+    let mut rest = all
+        .skip_while(|(key, _)| !token.is_empty() && key.as_str() <= token)
+        .peekable();
     let mut rows = Vec::new();
     let mut last = String::new();
     while rows.len() < size {
@@ -28,13 +30,19 @@ pub(crate) fn page<T>(
         last = key;
         rows.push(row);
     }
-    let next = if rest.peek().is_some() { last } else { String::new() };
+    let next = if rest.peek().is_some() {
+        last
+    } else {
+        String::new()
+    };
     (rows, next)
 }
 
 /// The user in a resource. His access code is for those who manage users.
 pub(crate) fn user_of(resource: rows::Resource, role: AccountRole) -> Option<admin::User> {
-    let Some(Value::User(mut user)) = resource.value else { return None };
+    let Some(Value::User(mut user)) = resource.value else {
+        return None;
+    };
     if role < AccountRole::Operator {
         user.access_code.clear();
     }
@@ -62,13 +70,22 @@ impl Api {
     ) -> Result<admin::ListUsersResponse, Status> {
         caller.must_be(AccountRole::Viewer)?;
         let all = self.upstream().list(rows::Kind::User).await?;
-        let mut users: Vec<admin::User> = all.into_iter().filter_map(|r| user_of(r, caller.role)).collect();
+        let mut users: Vec<admin::User> = all
+            .into_iter()
+            .filter_map(|r| user_of(r, caller.role))
+            .collect();
         users.retain(|u| matches(u, request.filter.trim()));
         users.sort_by(|a, b| (&a.username, &a.id).cmp(&(&b.username, &b.id)));
         let total = users.len() as u64;
-        let keyed = users.into_iter().map(|u| (format!("{}\u{0}{}", u.username, u.id), u));
+        let keyed = users
+            .into_iter()
+            .map(|u| (format!("{}\u{0}{}", u.username, u.id), u));
         let (users, next_page_token) = page(keyed, request.page_size, &request.page_token);
-        Ok(admin::ListUsersResponse { users, next_page_token, total })
+        Ok(admin::ListUsersResponse {
+            users,
+            next_page_token,
+            total,
+        })
     }
 
     /// One user, by id or name.
@@ -86,28 +103,44 @@ impl Api {
     ///
     /// # Errors
     /// INVALID_ARGUMENT with every mistake.
-    pub async fn user_create(&self, caller: &Caller, request: admin::CreateUserRequest) -> Result<admin::User, Status> {
+    pub async fn user_create(
+        &self,
+        caller: &Caller,
+        request: admin::CreateUserRequest,
+    ) -> Result<admin::User, Status> {
         caller.must_be(AccountRole::Operator)?;
-        let mut user = request.user.ok_or_else(|| Status::invalid_argument("user: is missing"))?;
+        let mut user = request
+            .user
+            .ok_or_else(|| Status::invalid_argument("user: is missing"))?;
         user.id.clear();
         user.revision = 0;
         let change = put(rows::Kind::User, "", 0, Value::User(user));
-        self.write_user(caller, &request.reason, request.dry_run, change).await
+        self.write_user(caller, &request.reason, request.dry_run, change)
+            .await
     }
 
     /// Changes a user; the revision must be the one that was read.
     ///
     /// # Errors
     /// INVALID_ARGUMENT with every mistake.
-    pub async fn user_update(&self, caller: &Caller, request: admin::UpdateUserRequest) -> Result<admin::User, Status> {
+    pub async fn user_update(
+        &self,
+        caller: &Caller,
+        request: admin::UpdateUserRequest,
+    ) -> Result<admin::User, Status> {
         caller.must_be(AccountRole::Operator)?;
-        let user = request.user.ok_or_else(|| Status::invalid_argument("user: is missing"))?;
+        let user = request
+            .user
+            .ok_or_else(|| Status::invalid_argument("user: is missing"))?;
         if user.id.is_empty() {
-            return Err(Status::invalid_argument("id: is missing; read the user first, then change it"));
+            return Err(Status::invalid_argument(
+                "id: is missing; read the user first, then change it",
+            ));
         }
         let (id, revision) = (user.id.clone(), user.revision);
         let change = put(rows::Kind::User, &id, revision, Value::User(user));
-        self.write_user(caller, &request.reason, request.dry_run, change).await
+        self.write_user(caller, &request.reason, request.dry_run, change)
+            .await
     }
 
     async fn write_user(
@@ -117,7 +150,10 @@ impl Api {
         dry_run: bool,
         change: rows::Change,
     ) -> Result<admin::User, Status> {
-        let written = self.upstream().apply(&Actor::from(caller), reason, dry_run, vec![change]).await?;
+        let written = self
+            .upstream()
+            .apply(&Actor::from(caller), reason, dry_run, vec![change])
+            .await?;
         let user = written.into_iter().find_map(|r| user_of(r, caller.role));
         // A dry run has written nothing that could be shown.
         Ok(user.unwrap_or_default())
@@ -127,10 +163,17 @@ impl Api {
     ///
     /// # Errors
     /// INVALID_ARGUMENT with the mistake.
-    pub async fn user_delete(&self, caller: &Caller, request: admin::DeleteUserRequest) -> Result<(), Status> {
+    pub async fn user_delete(
+        &self,
+        caller: &Caller,
+        request: admin::DeleteUserRequest,
+    ) -> Result<(), Status> {
         caller.must_be(AccountRole::Operator)?;
         let change = delete(rows::Kind::User, &request.id, request.revision);
-        self.upstream().apply(&Actor::from(caller), &request.reason, false, vec![change]).await.map(drop)
+        self.upstream()
+            .apply(&Actor::from(caller), &request.reason, false, vec![change])
+            .await
+            .map(drop)
     }
 }
 
@@ -140,7 +183,11 @@ mod tests {
 
     #[test]
     fn pages_follow_one_another_without_gap_or_repetition() {
-        let all = || ["a", "b", "c", "d", "e"].into_iter().map(|k| (k.to_string(), k));
+        let all = || {
+            ["a", "b", "c", "d", "e"]
+                .into_iter()
+                .map(|k| (k.to_string(), k))
+        };
         let (first, next) = page(all(), 2, "");
         assert_eq!((first, next.as_str()), (vec!["a", "b"], "b"));
         let (second, next) = page(all(), 2, &next);

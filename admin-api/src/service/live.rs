@@ -50,21 +50,36 @@ impl Services {
 
 #[tonic::async_trait]
 impl Handsets for Services {
-    async fn list(&self, request: Request<admin::ListHandsetsRequest>) -> Result<Response<admin::ListHandsetsResponse>, Status> {
+    async fn list(
+        &self,
+        request: Request<admin::ListHandsetsRequest>,
+    ) -> Result<Response<admin::ListHandsetsResponse>, Status> {
         let caller = self.caller(&request)?;
-        self.api.handsets_list(&caller, request.into_inner()).await.map(Response::new)
+        self.api
+            .handsets_list(&caller, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
     type WatchStream = ReceiverStream<Result<admin::HandsetChange, Status>>;
 
-    async fn watch(&self, request: Request<admin::WatchHandsetsRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<admin::WatchHandsetsRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let caller = self.caller(&request)?;
-        self.pass_on(&caller, LiveKind::Handset, &request.into_inner().ipei, |item| match item.item {
-            Some(Item::Handset(handset)) => {
-                Some(admin::HandsetChange { handset: Some(handset), removed: item.removed })
-            }
-            _ => None,
-        })
+        self.pass_on(
+            &caller,
+            LiveKind::Handset,
+            &request.into_inner().ipei,
+            |item| match item.item {
+                Some(Item::Handset(handset)) => Some(admin::HandsetChange {
+                    handset: Some(handset),
+                    removed: item.removed,
+                }),
+                _ => None,
+            },
+        )
         .await
     }
 
@@ -73,8 +88,13 @@ impl Handsets for Services {
         request: Request<admin::OpenSubscriptionRequest>,
     ) -> Result<Response<admin::OpenSubscriptionResponse>, Status> {
         let caller = self.caller(&request)?;
-        let until_utc_ms = self.api.subscription_open(&caller, request.into_inner().seconds).await?;
-        Ok(Response::new(admin::OpenSubscriptionResponse { until_utc_ms }))
+        let until_utc_ms = self
+            .api
+            .subscription_open(&caller, request.into_inner().seconds)
+            .await?;
+        Ok(Response::new(admin::OpenSubscriptionResponse {
+            until_utc_ms,
+        }))
     }
 
     async fn close_subscription(
@@ -86,58 +106,95 @@ impl Handsets for Services {
         Ok(Response::new(admin::CloseSubscriptionResponse {}))
     }
 
-    async fn unsubscribe(&self, request: Request<admin::UnsubscribeRequest>) -> Result<Response<admin::UnsubscribeResponse>, Status> {
+    async fn unsubscribe(
+        &self,
+        request: Request<admin::UnsubscribeRequest>,
+    ) -> Result<Response<admin::UnsubscribeResponse>, Status> {
         let caller = self.caller(&request)?;
         let wanted = request.into_inner();
-        self.api.handset_unsubscribe(&caller, &wanted.ipei, &wanted.reason).await?;
+        self.api
+            .handset_unsubscribe(&caller, &wanted.ipei, &wanted.reason)
+            .await?;
         Ok(Response::new(admin::UnsubscribeResponse {}))
     }
 
-    async fn list_attempts(&self, request: Request<admin::ListAttemptsRequest>) -> Result<Response<admin::ListAttemptsResponse>, Status> {
+    async fn list_attempts(
+        &self,
+        request: Request<admin::ListAttemptsRequest>,
+    ) -> Result<Response<admin::ListAttemptsResponse>, Status> {
         let caller = self.caller(&request)?;
-        let attempts = self.api.attempts(&caller, request.into_inner().limit).await?;
+        let attempts = self
+            .api
+            .attempts(&caller, request.into_inner().limit)
+            .await?;
         Ok(Response::new(admin::ListAttemptsResponse { attempts }))
     }
 }
 
 #[tonic::async_trait]
 impl Devices for Services {
-    async fn list(&self, request: Request<admin::ListDevicesRequest>) -> Result<Response<admin::ListDevicesResponse>, Status> {
+    async fn list(
+        &self,
+        request: Request<admin::ListDevicesRequest>,
+    ) -> Result<Response<admin::ListDevicesResponse>, Status> {
         let caller = self.caller(&request)?;
-        let devices = self.api.devices_list(&caller, request.into_inner().role()).await?;
+        let devices = self
+            .api
+            .devices_list(&caller, request.into_inner().role())
+            .await?;
         Ok(Response::new(admin::ListDevicesResponse { devices }))
     }
 
     type WatchStream = ReceiverStream<Result<admin::DeviceChange, Status>>;
 
-    async fn watch(&self, request: Request<admin::WatchDevicesRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<admin::WatchDevicesRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let caller = self.caller(&request)?;
         let role = request.into_inner().role;
         self.pass_on(&caller, LiveKind::Device, "", move |item| match item.item {
             Some(Item::Device(device)) if role == 0 || device.role == role => {
-                Some(admin::DeviceChange { device: Some(device), removed: item.removed })
+                Some(admin::DeviceChange {
+                    device: Some(device),
+                    removed: item.removed,
+                })
             }
             _ => None,
         })
         .await
     }
 
-    async fn update(&self, request: Request<admin::UpdateDeviceRequest>) -> Result<Response<admin::Device>, Status> {
+    async fn update(
+        &self,
+        request: Request<admin::UpdateDeviceRequest>,
+    ) -> Result<Response<admin::Device>, Status> {
         let caller = self.caller(&request)?;
-        self.api.device_update(&caller, request.into_inner()).await.map(Response::new)
+        self.api
+            .device_update(&caller, request.into_inner())
+            .await
+            .map(Response::new)
     }
 
-    async fn delete(&self, request: Request<admin::DeleteDeviceRequest>) -> Result<Response<admin::DeleteDeviceResponse>, Status> {
+    async fn delete(
+        &self,
+        request: Request<admin::DeleteDeviceRequest>,
+    ) -> Result<Response<admin::DeleteDeviceResponse>, Status> {
         let caller = self.caller(&request)?;
         let wanted = request.into_inner();
-        self.api.device_delete(&caller, &wanted.node_id, &wanted.reason).await?;
+        self.api
+            .device_delete(&caller, &wanted.node_id, &wanted.reason)
+            .await?;
         Ok(Response::new(admin::DeleteDeviceResponse {}))
     }
 }
 
 #[tonic::async_trait]
 impl Calls for Services {
-    async fn list(&self, request: Request<admin::ListCallsRequest>) -> Result<Response<admin::ListCallsResponse>, Status> {
+    async fn list(
+        &self,
+        request: Request<admin::ListCallsRequest>,
+    ) -> Result<Response<admin::ListCallsResponse>, Status> {
         let caller = self.caller(&request)?;
         let calls = self.api.calls_list(&caller, request.into_inner()).await?;
         Ok(Response::new(admin::ListCallsResponse { calls }))
@@ -145,24 +202,41 @@ impl Calls for Services {
 
     type WatchStream = ReceiverStream<Result<admin::CallChange, Status>>;
 
-    async fn watch(&self, request: Request<admin::WatchCallsRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<admin::WatchCallsRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let caller = self.caller(&request)?;
-        self.pass_on(&caller, LiveKind::Call, &request.into_inner().ipei, |item| match item.item {
-            Some(Item::Call(call)) => Some(admin::CallChange { call: Some(call) }),
-            _ => None,
-        })
+        self.pass_on(
+            &caller,
+            LiveKind::Call,
+            &request.into_inner().ipei,
+            |item| match item.item {
+                Some(Item::Call(call)) => Some(admin::CallChange { call: Some(call) }),
+                _ => None,
+            },
+        )
         .await
     }
 
-    async fn get(&self, request: Request<admin::GetCallRequest>) -> Result<Response<admin::CallLadder>, Status> {
+    async fn get(
+        &self,
+        request: Request<admin::GetCallRequest>,
+    ) -> Result<Response<admin::CallLadder>, Status> {
         let caller = self.caller(&request)?;
-        self.api.call_get(&caller, &request.into_inner().call_ref).await.map(Response::new)
+        self.api
+            .call_get(&caller, &request.into_inner().call_ref)
+            .await
+            .map(Response::new)
     }
 }
 
 #[tonic::async_trait]
 impl Events for Services {
-    async fn list(&self, request: Request<admin::ListEventsRequest>) -> Result<Response<admin::ListEventsResponse>, Status> {
+    async fn list(
+        &self,
+        request: Request<admin::ListEventsRequest>,
+    ) -> Result<Response<admin::ListEventsResponse>, Status> {
         let caller = self.caller(&request)?;
         let events = self.api.events_list(&caller, request.into_inner()).await?;
         Ok(Response::new(admin::ListEventsResponse { events }))
@@ -170,7 +244,10 @@ impl Events for Services {
 
     type WatchStream = ReceiverStream<Result<admin::Event, Status>>;
 
-    async fn watch(&self, request: Request<admin::WatchEventsRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<admin::WatchEventsRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let caller = self.caller(&request)?;
         let least = request.into_inner().least();
         self.pass_on(&caller, LiveKind::Event, "", move |item| match item.item {

@@ -29,15 +29,25 @@ impl Services {
 
     /// Who asks: the session token of `authorization: Bearer <token>`.
     fn caller<T>(&self, request: &Request<T>) -> Result<Caller, Status> {
-        let header = request.metadata().get("authorization").and_then(|v| v.to_str().ok());
-        let token = header.and_then(|h| h.strip_prefix("Bearer ")).unwrap_or_default();
+        let header = request
+            .metadata()
+            .get("authorization")
+            .and_then(|v| v.to_str().ok());
+        let token = header
+            .and_then(|h| h.strip_prefix("Bearer "))
+            .unwrap_or_default();
         self.api.caller(token, address(request.extensions()))
     }
 }
 
 /// Where a request came from.
 fn address(extensions: &Extensions) -> IpAddr {
-    let tls = extensions.get::<TlsConnectInfo<TcpConnectInfo>>().and_then(|i| i.get_ref().remote_addr());
-    let plain = extensions.get::<TcpConnectInfo>().and_then(TcpConnectInfo::remote_addr);
-    tls.or(plain).map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip())
+    let tls = extensions
+        .get::<TlsConnectInfo<TcpConnectInfo>>()
+        .and_then(|i| i.get_ref().remote_addr());
+    let plain = extensions
+        .get::<TcpConnectInfo>()
+        .and_then(TcpConnectInfo::remote_addr);
+    tls.or(plain)
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |a| a.ip())
 }

@@ -21,16 +21,33 @@ impl Services {
     /// A host shows a certificate of this cluster that counts.
     async fn host<T>(&self, request: &Request<T>) -> Result<PeerIdentity, Status> {
         let info = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
-        let leaf = info.and_then(TlsConnectInfo::peer_certs).and_then(|chain| chain.first().cloned());
-        let leaf = leaf.ok_or_else(|| Status::unauthenticated("a host certificate is needed; enrol with a token for role host"))?;
-        let identity = PeerIdentity::from_certificate(&leaf).map_err(|e| Status::unauthenticated(e.to_string()))?;
+        let leaf = info
+            .and_then(TlsConnectInfo::peer_certs)
+            .and_then(|chain| chain.first().cloned());
+        let leaf = leaf.ok_or_else(|| {
+            Status::unauthenticated(
+                "a host certificate is needed; enrol with a token for role host",
+            )
+        })?;
+        let identity = PeerIdentity::from_certificate(&leaf)
+            .map_err(|e| Status::unauthenticated(e.to_string()))?;
         if identity.role != Role::Host || identity.cluster_id != self.cluster_id {
-            return Err(Status::permission_denied("only a host of this cluster may attach portables"));
+            return Err(Status::permission_denied(
+                "only a host of this cluster may attach portables",
+            ));
         }
-        let known = self.api.upstream().get(rows::Kind::Device, identity.node_id.as_str()).await?;
+        let known = self
+            .api
+            .upstream()
+            .get(rows::Kind::Device, identity.node_id.as_str())
+            .await?;
         match known.and_then(|r| r.value) {
-            Some(Value::Device(device)) if !device.disabled && device.role() == Role::Host => Ok(identity),
-            _ => Err(Status::unauthenticated("this host was removed; enrol it anew")),
+            Some(Value::Device(device)) if !device.disabled && device.role() == Role::Host => {
+                Ok(identity)
+            }
+            _ => Err(Status::unauthenticated(
+                "this host was removed; enrol it anew",
+            )),
         }
     }
 }
@@ -58,14 +75,22 @@ impl VirtualHandsets for Services {
         Ok(Response::new(ReceiverStream::new(orders)))
     }
 
-    async fn list(&self, request: Request<admin::ListPortablesRequest>) -> Result<Response<admin::ListPortablesResponse>, Status> {
+    async fn list(
+        &self,
+        request: Request<admin::ListPortablesRequest>,
+    ) -> Result<Response<admin::ListPortablesResponse>, Status> {
         self.caller(&request)?.must_be(admin::AccountRole::Viewer)?;
-        Ok(Response::new(admin::ListPortablesResponse { portables: self.api.portables().list() }))
+        Ok(Response::new(admin::ListPortablesResponse {
+            portables: self.api.portables().list(),
+        }))
     }
 
     type WatchStream = ReceiverStream<Result<admin::Portable, Status>>;
 
-    async fn watch(&self, request: Request<admin::WatchPortablesRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<admin::WatchPortablesRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         self.caller(&request)?.must_be(admin::AccountRole::Viewer)?;
         let ipei = request.into_inner().ipei;
         let mut changes = self.api.portables().subscribe();
@@ -93,9 +118,14 @@ impl VirtualHandsets for Services {
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
-    async fn press(&self, request: Request<admin::PressRequest>) -> Result<Response<admin::PressResponse>, Status> {
+    async fn press(
+        &self,
+        request: Request<admin::PressRequest>,
+    ) -> Result<Response<admin::PressResponse>, Status> {
         let caller = self.caller(&request)?;
-        self.api.portable_press(&caller, request.into_inner()).await?;
+        self.api
+            .portable_press(&caller, request.into_inner())
+            .await?;
         Ok(Response::new(admin::PressResponse {}))
     }
 }

@@ -8,15 +8,25 @@ use super::{Services, address};
 
 #[tonic::async_trait]
 impl Session for Services {
-    async fn login(&self, request: Request<admin::LoginRequest>) -> Result<Response<admin::LoginResponse>, Status> {
+    async fn login(
+        &self,
+        request: Request<admin::LoginRequest>,
+    ) -> Result<Response<admin::LoginResponse>, Status> {
         let from = address(request.extensions());
         let wanted = request.into_inner();
         let (session_token, account) = self.api.login(&wanted.name, &wanted.password, from).await?;
         let expires_utc_ms = self.api.caller(&session_token, from)?.expires_utc_ms;
-        Ok(Response::new(admin::LoginResponse { session_token, expires_utc_ms, account: Some(account) }))
+        Ok(Response::new(admin::LoginResponse {
+            session_token,
+            expires_utc_ms,
+            account: Some(account),
+        }))
     }
 
-    async fn logout(&self, request: Request<admin::LogoutRequest>) -> Result<Response<admin::LogoutResponse>, Status> {
+    async fn logout(
+        &self,
+        request: Request<admin::LogoutRequest>,
+    ) -> Result<Response<admin::LogoutResponse>, Status> {
         let caller = self.caller(&request)?;
         self.api.logout(&caller);
         Ok(Response::new(admin::LogoutResponse {}))
@@ -28,11 +38,16 @@ impl Session for Services {
     ) -> Result<Response<admin::ChangePasswordResponse>, Status> {
         let caller = self.caller(&request)?;
         let wanted = request.into_inner();
-        self.api.change_password(&caller, &wanted.old_password, &wanted.new_password).await?;
+        self.api
+            .change_password(&caller, &wanted.old_password, &wanted.new_password)
+            .await?;
         Ok(Response::new(admin::ChangePasswordResponse {}))
     }
 
-    async fn who_am_i(&self, request: Request<admin::WhoAmIRequest>) -> Result<Response<admin::WhoAmIResponse>, Status> {
+    async fn who_am_i(
+        &self,
+        request: Request<admin::WhoAmIRequest>,
+    ) -> Result<Response<admin::WhoAmIResponse>, Status> {
         let caller = self.caller(&request)?;
         let account = admin::Account {
             name: caller.name,
@@ -40,6 +55,9 @@ impl Session for Services {
             must_change: caller.must_change,
             ..Default::default()
         };
-        Ok(Response::new(admin::WhoAmIResponse { account: Some(account), expires_utc_ms: caller.expires_utc_ms }))
+        Ok(Response::new(admin::WhoAmIResponse {
+            account: Some(account),
+            expires_utc_ms: caller.expires_utc_ms,
+        }))
     }
 }

@@ -4,12 +4,12 @@
 //! Time is an argument, randomness is an argument, effects are values. Nothing here panics on what the radio brings.
 #![warn(missing_docs)]
 
+pub mod display;
 pub mod dlc;
 pub mod identity;
 pub mod mac;
 pub mod nwk;
 pub mod security;
-pub mod display;
 
 #[cfg(test)]
 pub(crate) mod tests;

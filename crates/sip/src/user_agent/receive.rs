@@ -59,7 +59,11 @@ impl UserAgent {
             .and_then(|call| Some((call, self.calls.get_mut(&call)?)));
         let Some((call, state)) = found else {
             // A goodbye to a call of ours that is over: nobody may refuse a BYE (`takeover.md` 5, rule 7).
-            let status = if request.method() == Some(&Method::Bye) && self.is_our_tag(&request) { 200 } else { 481 };
+            let status = if request.method() == Some(&Method::Bye) && self.is_our_tag(&request) {
+                200
+            } else {
+                481
+            };
             return self.respond(t, &key, &request, status, &[]);
         };
         let number = request.cseq().map_or(0, |c| c.number);
@@ -84,7 +88,10 @@ impl UserAgent {
     /// Whether the To tag is one that this user agent, or a former owner of its handset, made.
     fn is_our_tag(&self, request: &Message) -> bool {
         let prefix = &self.config.branch_prefix;
-        let made_here = |tag: &str| tag.strip_prefix(prefix.as_str()).is_some_and(|rest| rest.starts_with('.'));
+        let made_here = |tag: &str| {
+            tag.strip_prefix(prefix.as_str())
+                .is_some_and(|rest| rest.starts_with('.'))
+        };
         request.to().is_ok_and(|to| to.tag().is_some_and(made_here))
     }
 

@@ -454,14 +454,28 @@ fn a_goodbye_to_a_call_that_is_over_is_not_refused() {
     w.call();
     w.act(A, |ua, now, rng| ua.bye(now, rng, OUT, None));
     w.run_ms(100);
-    let bye = w.messages.iter().rev().find(|m| m.method() == Some(&Method::Bye)).cloned().unwrap();
+    let bye = w
+        .messages
+        .iter()
+        .rev()
+        .find(|m| m.method() == Some(&Method::Bye))
+        .cloned()
+        .unwrap();
     w.seen();
     let again = |tag: Option<&str>| {
         let edit = crate::message::Edit::new(&bye)
             .set(HeaderName::CSeq, "900 BYE")
-            .replace_top(HeaderName::Via, format!("SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bK{}", tag.unwrap_or("own")));
+            .replace_top(
+                HeaderName::Via,
+                format!(
+                    "SIP/2.0/TCP 192.0.2.1:5070;branch=z9hG4bK{}",
+                    tag.unwrap_or("own")
+                ),
+            );
         match tag {
-            Some(tag) => edit.set(HeaderName::To, format!("<sip:1002@example.com>;tag={tag}")).build(),
+            Some(tag) => edit
+                .set(HeaderName::To, format!("<sip:1002@example.com>;tag={tag}"))
+                .build(),
             None => edit.build(),
         }
     };
