@@ -95,6 +95,11 @@ pub(crate) fn run(bench: &mut Bench) {
         "rsip 0.4",
         peer,
     );
+    let message = Message::parse(octets.clone()).expect("a good message");
+    let judged = bench.each("parse/check/ipdect", || message.check());
+    bench.alone("SIP: check it against RFC 3261", judged, |_| {
+        String::from("within the next line")
+    });
     let typed = bench.each("parse/typed/ipdect", || ours(&octets));
     let peer = bench.each("parse/typed/rsip", || theirs(&octets));
     bench.beside(
