@@ -54,4 +54,4 @@ deny:
 
 # Benchmarks.
 bench *ARGS:
-    cargo bench --workspace {{ARGS}}
+    cargo bench -p ipdect-tests --bench spine {{ARGS}}
