@@ -52,6 +52,6 @@ proto:
 deny:
     cargo deny check
 
-# Benchmarks.
+# Benchmarks, two to three minutes; those with a word in their name: just bench srtp
 bench *ARGS:
-    cargo bench -p ipdect-tests --bench spine {{ARGS}}
+    cargo bench -p ipdect-tests -- {{ARGS}}
