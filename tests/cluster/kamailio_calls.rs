@@ -127,12 +127,16 @@ fn a_handset_and_a_phone_call_each_other_over_udp_with_challenged_invites() {
 #[test]
 fn a_handset_and_a_phone_call_each_other_over_tcp_where_srtp_is_offered_and_not_taken() {
     on_a_bench(|lab| {
+        let options = kamailio::Options {
+            defines: &["WITH_SHA256"],
+            ..Default::default()
+        };
         let (settings, phone) = over("tcp");
         let settings = Settings {
             media: "srtp_enabled = true",
             ..settings
         };
-        call_each_other(lab, &Default::default(), &settings, &phone)
+        call_each_other(lab, &options, &settings, &phone)
     });
 }
 
@@ -148,6 +152,39 @@ fn a_handset_and_a_phone_call_each_other_over_tls_where_both_require_srtp() {
         };
         let phone = Options { srtp: 2, ..phone };
         call_each_other(lab, &Default::default(), &settings, &phone)
+    });
+}
+
+#[test]
+fn a_phone_without_srtp_is_refused_where_it_is_required() {
+    on_a_bench(|lab| {
+        let (settings, phone) = over("udp");
+        let settings = Settings {
+            media: "srtp_enabled = true\nsrtp_required = true",
+            ..settings
+        };
+        let mut bench = Bench::new(lab, &Default::default(), &settings, &phone)?;
+        bench.phone.dials("sip:1001@127.0.0.1")?;
+        let over = bench.phone.is_over()?;
+        ensure!(over.contains("488"), "{over}");
+        Ok(())
+    });
+}
+
+#[test]
+fn keys_pressed_in_a_call_reach_the_phone() {
+    on_a_bench(|lab| {
+        let (settings, phone) = over("udp");
+        let mut bench = Bench::new(lab, &Default::default(), &settings, &phone)?;
+        bench.handset.dials("2001")?;
+        bench.handset.talks()?;
+        bench.phone.talks()?;
+        bench.handset.presses("5#")?;
+        bench.phone.says("## dtmf 5")?;
+        bench.phone.says("## dtmf #")?;
+        bench.phone.hangs_up()?;
+        bench.phone.is_over()?;
+        bench.handset.is_over()
     });
 }
 

@@ -8,6 +8,7 @@ mod baresip_calls;
 mod handset;
 mod kamailio_calls;
 mod lab;
+mod linphone_calls;
 mod peers;
 mod proxies;
 mod refusals;

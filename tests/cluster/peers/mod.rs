@@ -2,6 +2,7 @@
 
 pub(crate) mod baresip;
 pub(crate) mod kamailio;
+pub(crate) mod linphone;
 pub(crate) mod phone;
 pub(crate) mod pki;
 pub(crate) mod sipp;
