@@ -193,6 +193,7 @@ impl Directory {
             planner.change(position, change);
         }
         if !audit_only {
+            let change = planner.notes();
             planner.audit(admin::AuditEntry {
                 at_utc_ms: now_ms,
                 actor: request.actor.clone(),
@@ -200,7 +201,7 @@ impl Directory {
                 action: resource::action(&request.changes),
                 subject: resource::subject(&request.changes),
                 reason: request.reason.clone(),
-                change: String::new(),
+                change,
                 done: true,
                 trace_id: Bytes::new(),
             });

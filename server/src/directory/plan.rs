@@ -80,6 +80,7 @@ pub struct Planner<'a> {
     plan: Plan,
     names: Vec<String>,
     handsets: Vec<Ipei>,
+    notes: Vec<String>,
 }
 
 impl<'a> Planner<'a> {
@@ -93,6 +94,7 @@ impl<'a> Planner<'a> {
             plan: Plan::default(),
             names: Vec::new(),
             handsets: Vec::new(),
+            notes: Vec::new(),
         }
     }
 
@@ -116,6 +118,12 @@ impl<'a> Planner<'a> {
             None => mistakes.add("act", "", "say what to do: put or delete"),
         }
         self.plan.mistakes.extend(mistakes.into_list(position));
+    }
+
+    /// What changes, in words for the audit log; secrets are left out.
+    #[must_use]
+    pub fn notes(&self) -> String {
+        self.notes.join("; ")
     }
 
     /// The whole plan.
@@ -200,6 +208,7 @@ impl<'a> Planner<'a> {
         wanted.auth_password_set = true;
         wanted.access_code.clear();
         wanted.revision = 0;
+        self.notes.extend(difference(old.user.as_ref(), &wanted));
         let row = rows::UserRow {
             user: Some(wanted),
             sealed_auth_password: password,
@@ -424,6 +433,9 @@ impl<'a> Planner<'a> {
             );
             dect.access_code.clear();
         }
+        let old = before.and_then(|k| k.row.document.as_ref()).and_then(|d| d.scope.clone());
+        let old = old.or_else(|| settings::default_of(name));
+        self.notes.extend(difference(old.as_ref(), &scope));
         let row = rows::SettingsRow {
             document: Some(admin::SettingsDocument {
                 revision: 0,
@@ -634,6 +646,25 @@ impl<'a> Planner<'a> {
     fn remove(&mut self, key: &str) {
         self.plan.txn = std::mem::take(&mut self.plan.txn).delete(key);
     }
+}
+
+/// Fields that differ, as `name: old → new`; nothing for something new.
+fn difference<T: std::fmt::Debug>(old: Option<&T>, new: &T) -> Vec<String> {
+    let Some(old) = old else { return Vec::new() };
+    let lines = |value: &T| -> Vec<String> {
+        let text = format!("{value:#?}");
+        text.lines().map(|l| l.trim().trim_end_matches(',').to_string()).collect()
+    };
+    let (old, new) = (lines(old), lines(new));
+    if old.len() != new.len() {
+        return vec!["a list has become longer or shorter".into()];
+    }
+    let changed = old.iter().zip(&new).filter(|(o, n)| o != n);
+    let told = changed.map(|(o, n)| match (o.split_once(": "), n.split_once(": ")) {
+        (Some((name, before)), Some((_, after))) => format!("{name}: {before} → {after}"),
+        _ => format!("{o} → {n}"),
+    });
+    told.take(20).collect()
 }
 
 /// Store key of a handset.
