@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     }) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}: {error}", error.code());
             ExitCode::from(error.exit_code())
         }
     }

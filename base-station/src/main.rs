@@ -28,7 +28,7 @@ fn main() -> ExitCode {
     match run(&arguments.common) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("{error}");
+            eprintln!("{}: {error}", error.code());
             ExitCode::from(error.exit_code())
         }
     }

@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
     match run(&Options::parse()).await {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ipdect-media: {error}");
+            eprintln!("{}: {error}", error.code());
             ExitCode::from(error.exit_code())
         }
     }

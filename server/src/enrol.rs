@@ -1,6 +1,7 @@
 //! Who may come in: tokens, device records, certificates that count.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -40,6 +41,10 @@ pub struct Admission {
     pub random: Random,
     /// The first token for an admin API, until one has enrolled; the file for the administrator has it too.
     pub first_token: parking_lot::Mutex<Option<String>>,
+    /// Where the administrator finds it.
+    pub token_file: PathBuf,
+    /// This server.
+    pub own: PeerIdentity,
 }
 
 impl Admission {
@@ -102,7 +107,8 @@ impl Admission {
     #[must_use]
     pub fn knows(&self, identity: &PeerIdentity) -> bool {
         if identity.role == Role::Server {
-            return true;
+            // There is one server in this release, and it dials nobody but itself.
+            return *identity == self.own;
         }
         let book = self.directory.book();
         book.device(identity.node_id.as_str()).is_some_and(|kept| {
@@ -115,6 +121,23 @@ impl Admission {
                 .any(|s| normal_serial(s) == serial);
             named && device.is_some_and(|d| !d.disabled && d.role() == identity.role)
         })
+    }
+
+    /// An admin API has enrolled: the token that lay ready for it is worthless from now on.
+    async fn drop_first_token(&self) {
+        let Some(token) = self.first_token.lock().take() else {
+            return;
+        };
+        if let Ok(token) = token.parse::<EnrolToken>() {
+            let key = hex::encode(token.hash());
+            let txn = Txn::new().delete(Key::Token(key.clone()));
+            if let Err(error) = self.directory.write(txn, vec![Effect::NoToken(key)]).await {
+                tracing::warn!(%error, "the first token stays valid until it expires");
+            }
+        }
+        if let Err(error) = std::fs::remove_file(&self.token_file) {
+            tracing::debug!(%error, "the file of the first token was gone already");
+        }
     }
 
     fn check(&self, applicant: &Applicant) -> Result<(String, rows::TokenRow, u64), Rejection> {
@@ -259,6 +282,9 @@ impl Enroller for Admission {
             ),
             remedy: String::new(),
         });
+        if applicant.role == Role::Admin {
+            self.drop_first_token().await;
+        }
         let trusted = matches!(applicant.role, Role::Server | Role::Admin);
         Ok(Admitted {
             node_id: node,

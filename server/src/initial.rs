@@ -1,6 +1,6 @@
 //! `[initial]`: a change set for an empty store, written in the server's bootstrap file.
 
-use ipdect_node::config::{Entry, Scope as Keys};
+use ipdect_node::config::{Entry, Mistake, Scope as Keys};
 use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::admin::v1::settings_document::Scope;
 use ipdect_proto::link::v1::Role;
@@ -10,6 +10,9 @@ use crate::directory::{settings, user};
 
 /// Shortest secret of a token written by hand: 128 bits in base32.
 const SECRET_MIN: usize = 26;
+
+/// Entries whose values are nobody's business.
+const SECRETS: &[&str] = &["secret", "access_code", "auth_password"];
 
 /// What an empty store begins with.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -73,7 +76,7 @@ fn read_scope(keys: &Keys, table: &Entry) -> Option<Scope> {
     for entry in table.table() {
         match set_field(&mut scope, &entry.name, entry) {
             Ok(()) => {}
-            Err((what, remedy)) => keys.report(entry.mistake(what, remedy)),
+            Err((what, remedy)) => keys.report(wrong(entry, what, remedy)),
         }
     }
     let mut mistakes = Mistakes::default();
@@ -81,7 +84,11 @@ fn read_scope(keys: &Keys, table: &Entry) -> Option<Scope> {
     for mistake in mistakes.into_list(0) {
         let field = mistake.field.split(['[', '.']).next().unwrap_or_default();
         let place = table.get(field).unwrap_or(table);
-        keys.report(place.mistake(mistake.field.clone() + " is wrong", mistake.remedy));
+        keys.report(wrong(
+            place,
+            mistake.field.clone() + " is wrong",
+            mistake.remedy,
+        ));
     }
     Some(scope)
 }
@@ -171,6 +178,19 @@ fn set_general(g: &mut admin::GeneralSettings, name: &str, entry: &Entry) -> Res
 
 fn set_lync(l: &mut admin::LyncSettings, name: &str, entry: &Entry) -> Result<(), Wrong> {
     fields!(l, name, entry; truth: enabled, trusted_server;)
+}
+
+/// A mistake in an entry; the values of secrets are not repeated.
+fn wrong(entry: &Entry, what: String, remedy: String) -> Mistake {
+    let mistake = entry.mistake(what, remedy);
+    if SECRETS.contains(&entry.name.as_str()) {
+        Mistake {
+            value: None,
+            ..mistake
+        }
+    } else {
+        mistake
+    }
 }
 
 fn unknown(name: &str, known: &[&str]) -> Wrong {
@@ -276,14 +296,18 @@ fn read_user(keys: &Keys, table: &Entry) -> admin::User {
     let mut found = admin::User::default();
     for entry in table.table() {
         if let Err((what, remedy)) = set_user(&mut found, &entry.name, entry) {
-            keys.report(entry.mistake(what, remedy));
+            keys.report(wrong(entry, what, remedy));
         }
     }
     let mut mistakes = Mistakes::default();
     user::check(&found, &mut mistakes);
     for mistake in mistakes.into_list(0) {
         let place = table.get(&mistake.field).unwrap_or(table);
-        keys.report(place.mistake(mistake.field.clone() + " is wrong", mistake.remedy));
+        keys.report(wrong(
+            place,
+            mistake.field.clone() + " is wrong",
+            mistake.remedy,
+        ));
     }
     found
 }
@@ -304,7 +328,7 @@ fn read_token(keys: &Keys, table: &Entry) -> InitialToken {
     };
     for entry in table.table() {
         if let Err((what, remedy)) = set_token(&mut token, &entry.name, entry) {
-            keys.report(entry.mistake(what, remedy));
+            keys.report(wrong(entry, what, remedy));
         }
     }
     if token.role == Role::Unspecified && table.get("role").is_none() {
@@ -315,9 +339,11 @@ fn read_token(keys: &Keys, table: &Entry) -> InitialToken {
     }
     if token.secret.len() < SECRET_MIN {
         let place = table.get("secret").unwrap_or(table);
-        keys.report(place.mistake(
-            "the secret is missing or too short",
-            format!("write {SECRET_MIN} random characters of a-z and 2-7"),
+        let what = "the secret is missing or too short".to_string();
+        keys.report(wrong(
+            place,
+            what,
+            format!("write {SECRET_MIN} or more random letters and digits"),
         ));
     }
     token

@@ -11,7 +11,7 @@ use ipdect_link::contract::{Contract, MediaLink, RadioLink};
 use ipdect_link::identity::PeerIdentity;
 use ipdect_link::live::LinkEnd;
 use ipdect_link::negotiate::Offer;
-use ipdect_link::role::{NodeId, role_name};
+use ipdect_link::role::{NodeId, Role, role_name};
 use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::link::v1::{Hello, LinkUse, Refusal};
 use ipdect_proto::media::v1 as media;
@@ -60,6 +60,23 @@ impl Gate {
         self.offer.write().allow_not_stated = links.compat_unknown_allow;
     }
 
+    /// An admin API has no link of its own: it is up while it asks.
+    fn heard(&self, node: &str) {
+        let up = self
+            .core
+            .live
+            .find_device(node)
+            .and_then(|d| d.status)
+            .is_some_and(|s| s.state() == admin::DeviceState::Up);
+        if !up {
+            self.core.live.update_device(node, |device| {
+                let status = device.status.get_or_insert_default();
+                status.state = admin::DeviceState::Up.into();
+                status.seen_utc_ms = utc_ms();
+            });
+        }
+    }
+
     /// Lets nobody in any more.
     pub fn drain(&self) {
         self.offer.write().draining = true;
@@ -68,7 +85,11 @@ impl Gate {
 
 impl Gatekeeper for Gate {
     fn knows(&self, identity: &PeerIdentity) -> bool {
-        self.admission.knows(identity)
+        let known = self.admission.knows(identity);
+        if known && identity.role == Role::Admin {
+            self.heard(identity.node_id.as_str());
+        }
+        known
     }
 
     fn offer(&self) -> Offer {

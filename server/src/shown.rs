@@ -394,7 +394,9 @@ fn state_of(phase: Phase) -> admin::CallState {
         Phase::Dialling => admin::CallState::Dialling,
         Phase::Calling | Phase::Paging => admin::CallState::Calling,
         Phase::Ringing => admin::CallState::Ringing,
-        Phase::InCall | Phase::Releasing => admin::CallState::Active,
+        Phase::InCall => admin::CallState::Active,
+        // What is heard now is a tone, or nothing: the call is over.
+        Phase::Releasing => admin::CallState::Ended,
         Phase::Held => admin::CallState::Held,
     }
 }

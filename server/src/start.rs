@@ -170,13 +170,14 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
         addresses: vec![advertised.clone()],
         random: env.random.clone(),
         first_token: Mutex::new(None),
+        token_file: folder.join("enrol").join("admin.token"),
+        own: trust.credentials.identity.clone(),
     });
     first_contents(&config.initial, &trust, &directory, &admission, &env).await?;
-    let token_file = folder.join("enrol").join("admin.token");
     if let Some(token) = admission.first_token.lock().clone() {
         create_dir(&folder.join("enrol"))?;
-        trust::write_token(&token_file, &token)?;
-        info!(file = %token_file.display(), "the admin API enrols with the token in this file");
+        trust::write_token(&admission.token_file, &token)?;
+        info!(file = %admission.token_file.display(), "the admin API enrols with the token in this file");
     }
 
     let stop = CancellationToken::new();

@@ -125,7 +125,7 @@ impl FrameClock {
         let missed = u32::try_from(late.as_nanos() / FRAME.as_nanos()).unwrap_or(u32::MAX);
         let skipped = missed.saturating_sub(MAX_CATCH_UP);
         if skipped > 0 {
-            tracing::warn!(frames = skipped, "held up: frames skipped");
+            tracing::debug!(frames = skipped, "held up: frames skipped");
         }
         let frame = self.frame.plus(skipped);
         self.next_at += FRAME * skipped.saturating_add(1);

@@ -433,7 +433,9 @@ impl<'a> Planner<'a> {
             );
             dect.access_code.clear();
         }
-        let old = before.and_then(|k| k.row.document.as_ref()).and_then(|d| d.scope.clone());
+        let old = before
+            .and_then(|k| k.row.document.as_ref())
+            .and_then(|d| d.scope.clone());
         let old = old.or_else(|| settings::default_of(name));
         self.notes.extend(difference(old.as_ref(), &scope));
         let row = rows::SettingsRow {
@@ -653,7 +655,9 @@ fn difference<T: std::fmt::Debug>(old: Option<&T>, new: &T) -> Vec<String> {
     let Some(old) = old else { return Vec::new() };
     let lines = |value: &T| -> Vec<String> {
         let text = format!("{value:#?}");
-        text.lines().map(|l| l.trim().trim_end_matches(',').to_string()).collect()
+        text.lines()
+            .map(|l| l.trim().trim_end_matches(',').to_string())
+            .collect()
     };
     let (old, new) = (lines(old), lines(new));
     if old.len() != new.len() {

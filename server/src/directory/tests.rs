@@ -328,10 +328,28 @@ async fn the_audit_log_says_what_changed() {
     let mut changed = shown(&directory, "1001");
     changed.display_name = "Anna".into();
     let (id, revision) = (changed.id.clone(), changed.revision);
-    done(&directory, put(Kind::User, &id, revision, Value::User(changed))).await;
+    done(
+        &directory,
+        put(Kind::User, &id, revision, Value::User(changed)),
+    )
+    .await;
     let audit = range(directory.store().as_ref(), "/audit/").await.unwrap();
-    let told: Vec<String> =
-        audit.iter().map(|r| rows_v1::AuditRow::decode(r.value.clone()).unwrap().entry.unwrap().change).collect();
-    assert!(told.contains(&r#"display_name: "" → "Anna""#.to_string()), "{told:?}");
-    assert!(!told.iter().any(|t| t.contains("1234")), "secrets stay out: {told:?}");
+    let told: Vec<String> = audit
+        .iter()
+        .map(|r| {
+            rows_v1::AuditRow::decode(r.value.clone())
+                .unwrap()
+                .entry
+                .unwrap()
+                .change
+        })
+        .collect();
+    assert!(
+        told.contains(&r#"display_name: "" → "Anna""#.to_string()),
+        "{told:?}"
+    );
+    assert!(
+        !told.iter().any(|t| t.contains("1234")),
+        "secrets stay out: {told:?}"
+    );
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ipdect_handset::Event;
 use ipdect_sip::message::{Builder, Message, Method, StatusCode};
-use ipdect_sip::transaction::Flow;
+use ipdect_sip::transaction::{Flow, note_source};
 use ipdect_sip::user_agent::{RouteKey, route_key};
 use tracing::debug;
 
@@ -139,7 +139,7 @@ impl Dispatch {
         let Some(status) = StatusCode::new(status) else {
             return;
         };
-        let mut builder = Builder::response_to(request, status, reason);
+        let mut builder = Builder::response_to(&note_source(request, *flow), status, reason);
         for (name, value) in extra {
             builder = builder.header(*name, *value);
         }
@@ -151,7 +151,7 @@ impl Dispatch {
 }
 
 /// Methods that our user agents understand.
-const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, PRACK, NOTIFY";
+const ALLOW: &str = "INVITE, ACK, CANCEL, BYE, UPDATE, OPTIONS";
 
 /// A request whose address names no user asks for the server itself.
 fn is_for_the_server(message: &Message) -> bool {

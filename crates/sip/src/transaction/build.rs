@@ -56,7 +56,7 @@ pub(crate) fn way_back(request: &Message, from: Flow) -> Flow {
 }
 
 /// Notes in the top Via of a request where it came from, as its responses must show. Source: RFC 3261 section 18.2.1.
-pub(crate) fn note_source(request: &Message, from: Flow) -> Message {
+pub fn note_source(request: &Message, from: Flow) -> Message {
     let Ok(mut via) = request.top_via() else {
         return request.clone();
     };

@@ -12,7 +12,7 @@ mod server_non_invite;
 mod table;
 mod timers;
 
-pub(crate) use build::note_source;
+pub use build::note_source;
 pub use build::{ack_of_refusal, cancel};
 pub use client_invite::ClientInvite;
 pub use client_non_invite::ClientNonInvite;
