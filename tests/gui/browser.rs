@@ -44,7 +44,6 @@ const ARGUMENTS: &[&str] = &[
 /// The browser and its driver. Dropping it ends both.
 pub(crate) struct Browser {
     client: Client,
-    // Before the program in the order of drops: the driver ends its browser when it is asked over HTTP.
     door: Door,
     _driver: Program,
     _profile: TempDir,
