@@ -66,11 +66,6 @@ impl Handset {
         self.program.types(keys)
     }
 
-    /// Waits until the display, or the rest of the line, shows a text.
-    pub(crate) fn shows(&mut self, text: &str) -> Result<()> {
-        self.program.says(text, STEP)
-    }
-
     /// Waits until the call is over: the handset is idle again.
     pub(crate) fn is_over(&mut self) -> Result<()> {
         self.program.turns_page();
