@@ -87,9 +87,12 @@ pub async fn open(
     );
     let mut secret = vec![0; 32];
     env.random.generator().fill_bytes(&mut secret);
+    let aliases = aliases(documents, config, host);
+    let mut names = vec![String::new(), documents.domain.name.clone()];
+    names.extend(aliases.iter().cloned());
     let mut pure = Domain::new(domain::Config {
         name: documents.domain.name.clone(),
-        aliases: aliases(documents, config, host),
+        aliases,
         sent_by: sent_by(host, &bound),
         secret,
         timers: Timers::default(),
@@ -103,6 +106,7 @@ pub async fn open(
         queue,
         env: env.clone(),
         stored: BTreeMap::new(),
+        names,
     };
     tokio::spawn(task.run(events, stop.clone()));
     info!(name = %documents.domain.name, udp = %bound.udp, "the embedded SIP domain is open");
@@ -148,6 +152,8 @@ struct Task {
     env: Environment,
     /// Keys of the rows that the store holds, by address of record.
     stored: BTreeMap<String, Vec<String>>,
+    /// Domains whose users are ours: none written, our name, our aliases.
+    names: Vec<String>,
 }
 
 impl Task {
@@ -179,7 +185,8 @@ impl Task {
         match event {
             Event::Happened(Happened::Message(Received { message, flow })) => {
                 let directory = self.directory.clone();
-                let users = move |name: &str| subscriber(&directory, name);
+                let names = &self.names;
+                let users = move |name: &str| subscriber(&directory, names, name);
                 self.domain
                     .receive(now, wall, random, message, flow, &users)
             }
@@ -248,11 +255,14 @@ async fn until(deadline: Option<Instant>) {
     }
 }
 
-/// A user as the domain needs him: any domain of his, for the embedded one is the only one it serves.
-fn subscriber(directory: &Directory, name: &str) -> Option<Subscriber> {
+/// A user of this domain, with what he registers with.
+fn subscriber(directory: &Directory, names: &[String], name: &str) -> Option<Subscriber> {
     let (id, row) = {
         let book = directory.book();
-        let id = book.user_named(name, "")?.to_string();
+        let id = names
+            .iter()
+            .find_map(|domain| book.user_named(name, domain))?
+            .to_string();
         let row = book.user(&id)?.row.clone();
         (id, row)
     };
