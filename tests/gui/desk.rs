@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -44,16 +45,22 @@ listen = '127.0.0.1:0'
 plain = '127.0.0.1:0'
 ";
 
+/// Held by the desk that is in use: one at a time where tests share a process, since systems keep real time.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A system and a browser. Dropping it ends both.
 pub(crate) struct Desk {
     pub(crate) browser: Browser,
     _system: Program,
     _folder: TempDir,
+    _turn: MutexGuard<'static, ()>,
 }
 
 impl Desk {
     /// Starts a new system; nobody has logged in yet.
     pub(crate) async fn new() -> Result<Self> {
+        // A test that failed leaves nothing behind that another could trip over.
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("ipdect.toml");
         std::fs::write(&file, CONFIGURATION)?;
@@ -73,6 +80,7 @@ impl Desk {
             browser,
             _system: system,
             _folder: folder,
+            _turn: turn,
         })
     }
 
