@@ -164,6 +164,12 @@ impl Shown {
             ""
         };
         leg(&mut call, "sip").srtp_suite = suite.into();
+        let (media_page, _) = self.directory.settings("media");
+        if let admin::settings_document::Scope::Media(page) = media_page
+            && !page.base_srtp_off
+        {
+            leg(&mut call, "base").srtp_suite = "AES_CM_128_HMAC_SHA1_80".into();
+        }
         if let Some(codec) = &view.codec {
             leg(&mut call, "sip").codec.clone_from(codec);
         }

@@ -111,7 +111,7 @@ fn buttons(portable: &admin::Portable, all: &[admin::Portable]) -> Vec<Button> {
     };
     let hang_up = || button("Hang up", ")", "", "danger");
     match portable.call() {
-        PortableCallState::Ringing => vec![button("Answer", "(", "", "go"), hang_up()],
+        PortableCallState::Ringing => vec![button("Answer", "(", "tone:700", "go"), hang_up()],
         PortableCallState::Connected => {
             vec![
                 hang_up(),
@@ -134,7 +134,8 @@ fn buttons(portable: &admin::Portable, all: &[admin::Portable]) -> Vec<Button> {
                 .map(|p| Button {
                     word: format!("Call {} from {}", p.number, portable.number),
                     keys: format!("({}#", p.number),
-                    source: "",
+                    // So that something is heard as soon as the other side answers.
+                    source: "tone:1000",
                     class: "go",
                 })
                 .collect()
