@@ -50,7 +50,14 @@ pub(crate) fn user_of(resource: rows::Resource, role: AccountRole) -> Option<adm
 }
 
 fn matches(user: &admin::User, filter: &str) -> bool {
-    let digits: String = filter.chars().filter(char::is_ascii_digit).collect();
+    // An IPEI is typed as printed; other texts are not searched for their digits.
+    let printed = filter
+        .chars()
+        .all(|c| c.is_ascii_digit() || " -*".contains(c));
+    let digits: String = filter
+        .chars()
+        .filter(|c| printed && c.is_ascii_digit())
+        .collect();
     let filter = filter.to_lowercase();
     filter.is_empty()
         || user.username.to_lowercase().contains(&filter)
@@ -208,5 +215,9 @@ mod tests {
             assert!(matches(&user, filter), "{filter}");
         }
         assert!(!matches(&user, "1002"));
+        assert!(
+            !matches(&user, "room 1"),
+            "the digits of a word are not an IPEI"
+        );
     }
 }
