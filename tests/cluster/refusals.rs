@@ -17,6 +17,9 @@ use crate::lab::{Lab, on_a_bench};
 use crate::peers::kamailio::{self, Kamailio};
 use crate::system::{self, PATIENCE, Settings, System};
 
+/// Links and enrolments that a server refused.
+const REJECTED: &str = "ipdect_link_rejected_total";
+
 #[test]
 fn a_base_with_a_wrong_token_is_refused_and_ends() {
     on_a_bench(|lab| {
@@ -29,8 +32,12 @@ fn a_base_with_a_wrong_token_is_refused_and_ends() {
         base.program.says("the token is wrong", PATIENCE)?;
         base.program
             .says("ipdect token create --role base", PATIENCE)?;
-        let refused = "ipdect_link_enrolments_refused_total";
-        server.counts(lab, refused, "role=\"base\"", 1.0)
+        server.counts(
+            lab,
+            REJECTED,
+            "peer_kind=\"base\",reason=\"enrolment\"",
+            1.0,
+        )
     });
 }
 
@@ -46,9 +53,9 @@ fn a_base_with_old_firmware_is_refused_with_the_release_it_needs() {
             "{refusal:?}"
         );
         ensure!(refusal.remedy.contains("PCS08_"), "{refusal:?}");
-        let refused = "ipdect_link_refused_total";
-        server.counts(lab, refused, "role=\"base\"", 1.0)?;
-        server.program.says("a link was refused", PATIENCE)
+        let old = "peer_kind=\"base\",reason=\"RELEASE_TOO_OLD\"";
+        server.counts(lab, REJECTED, old, 1.0)?;
+        server.program.says("link refused", PATIENCE)
     });
 }
 
