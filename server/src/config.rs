@@ -110,4 +110,20 @@ mod tests {
         assert_eq!(config.initial.settings.len(), 2);
         assert_eq!(config.initial.tokens[0].uses, 5);
     }
+
+    #[test]
+    fn two_tokens_with_one_secret_are_a_mistake_that_does_not_show_it() {
+        let entry = |role| {
+            format!("[[initial.token]]\nrole = '{role}'\nsecret = 'abcdefghijklmnopqrstuvwxyz'\n")
+        };
+        let said = read(&(entry("base") + &entry("media")))
+            .unwrap_err()
+            .to_string();
+        assert!(said.contains("another token has the same secret"), "{said}");
+        assert!(
+            said.contains("give every token a secret of its own"),
+            "{said}"
+        );
+        assert!(!said.contains("abcdef"), "{said}");
+    }
 }

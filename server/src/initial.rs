@@ -1,5 +1,7 @@
 //! `[initial]`: a change set for an empty store, written in the server's bootstrap file.
 
+use std::collections::BTreeSet;
+
 use ipdect_node::config::{Entry, Mistake, Scope as Keys};
 use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::admin::v1::settings_document::Scope;
@@ -64,7 +66,25 @@ pub(crate) fn read(keys: &Keys) -> Initial {
         .iter()
         .map(|entry| read_token(keys, entry))
         .collect();
+    report_shared_secrets(keys, &initial.tokens);
     initial
+}
+
+/// A store knows a token by its secret: of two with the same one, the first would be lost.
+fn report_shared_secrets(keys: &Keys, tokens: &[InitialToken]) {
+    let mut seen = BTreeSet::new();
+    for (token, entry) in tokens.iter().zip(keys.tables("initial.token")) {
+        if token.secret.is_empty() || seen.insert(token.secret.as_str()) {
+            continue;
+        }
+        let place = entry.get("secret").unwrap_or(&entry);
+        let what = "another token has the same secret".to_string();
+        keys.report(wrong(
+            place,
+            what,
+            "give every token a secret of its own".into(),
+        ));
+    }
 }
 
 fn read_scope(keys: &Keys, table: &Entry) -> Option<Scope> {

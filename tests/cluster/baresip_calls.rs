@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::handset::Handset;
-use crate::lab::{Lab, ear, on_a_bench};
+use crate::lab::{Lab, ear, on_a_bench, without_a_gap};
 use crate::peers::baresip::Baresip;
 use crate::peers::kamailio::{self, Kamailio};
 use crate::peers::phone::LEVEL_DBM0;
@@ -66,5 +66,29 @@ fn a_handset_and_baresip_call_each_other_where_both_require_srtp() {
     on_a_bench(|lab| {
         let media = "srtp_enabled = true\nsrtp_required = true";
         call_each_other(lab, media, Some("srtp-mand"))
+    });
+}
+
+#[test]
+fn a_call_of_a_minute_with_baresip_loses_no_packet_and_has_no_gap() {
+    on_a_bench(|lab| {
+        let minute = Duration::from_secs(60);
+        let kamailio = Kamailio::start(lab, &kamailio::Options::default())?;
+        let system = System::start(lab, &Settings::default())?;
+        let mut handset = Handset::start(lab, 0, 1000.0)?;
+        kamailio.has("1001", PATIENCE)?;
+        let mut peer = Baresip::start(lab, "2002", 440.0, None)?;
+        peer.dials(lab, "sip:1001@127.0.0.1")?;
+        peer.talks()?;
+        handset.talks()?;
+        std::thread::sleep(minute);
+        peer.hangs_up(lab)?;
+        handset.is_over()?;
+        system.carried_a_minute(lab)?;
+        let (near, far) = (handset.heard()?, peer.heard()?);
+        let least = minute.saturating_sub(LEAST);
+        ear("the handset", &near, least, 440.0, LEVEL_DBM0)?;
+        ear("baresip", &far, least, 1000.0, LEVEL_DBM0)?;
+        without_a_gap(&far)
     });
 }

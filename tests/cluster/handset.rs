@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use ipdect_tests::kit::program::{Program, built};
 use ipdect_tests::kit::sound::{self, Heard};
+use ipdect_tests::kit::wait::until;
 
 use crate::lab::Lab;
 use crate::peers::phone::LEVEL_DBM0;
@@ -66,10 +67,17 @@ impl Handset {
         self.program.types(keys)
     }
 
-    /// Waits until the call is over: the handset is idle again.
+    /// Waits until the call is over: what the handset said last is that it is idle. It may have said so before it was asked.
     pub(crate) fn is_over(&mut self) -> Result<()> {
+        until("the handset is idle", STEP, || {
+            ensure!(self.program.runs(), "it ended");
+            let page = self.program.page();
+            let idle = page.lines().last().is_some_and(|l| l.contains("located"));
+            Ok(idle.then_some(()))
+        })
+        .with_context(|| self.program.last_words())?;
         self.program.turns_page();
-        self.program.says("located", STEP)
+        Ok(())
     }
 
     /// Switches it off and measures what it has recorded, call by call.

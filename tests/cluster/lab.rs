@@ -86,3 +86,12 @@ pub(crate) fn ear(at: &str, heard: &[Heard], least: Duration, hz: f64, dbm0: f64
     );
     Ok(())
 }
+
+/// Holds what the far end of one call recorded to what a listener does not notice: no silence of more than 20 ms.
+pub(crate) fn without_a_gap(heard: &[Heard]) -> Result<()> {
+    ensure!(
+        heard.len() == 1 && heard[0].longest_gap_ms <= 20.0,
+        "gaps at the far end: {heard:?}"
+    );
+    Ok(())
+}

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::handset::Handset;
-use crate::lab::{ear, on_a_bench};
+use crate::lab::{ear, on_a_bench, without_a_gap};
 use crate::peers::kamailio::{self, Kamailio};
 use crate::peers::linphone::Linphone;
 use crate::peers::phone::LEVEL_DBM0;
@@ -35,5 +35,37 @@ fn linphone_calls_a_handset_with_srtp() {
         handset.is_over()?;
         ear("the handset", &handset.heard()?, LEAST, 440.0, LEVEL_DBM0)?;
         ear("linphone", &peer.heard()?, LEAST, 1000.0, LEVEL_DBM0)
+    });
+}
+
+#[test]
+fn a_handset_calls_linphone_for_a_minute_where_both_require_srtp() {
+    on_a_bench(|lab| {
+        lab.namespace().add_default_route()?;
+        let minute = Duration::from_secs(60);
+        let kamailio = Kamailio::start(lab, &kamailio::Options::default())?;
+        let settings = Settings {
+            media: "srtp_enabled = true\nsrtp_required = true",
+            ..Default::default()
+        };
+        let system = System::start(lab, &settings)?;
+        let mut handset = Handset::start(lab, 0, 1000.0)?;
+        kamailio.has("1001", PATIENCE)?;
+        let mut peer = Linphone::start(lab, "2003", 440.0, true)?;
+        handset.dials("2003")?;
+        peer.rings()?;
+        peer.answers()?;
+        peer.talks()?;
+        handset.talks()?;
+        std::thread::sleep(minute);
+        handset.hangs_up()?;
+        handset.is_over()?;
+        peer.is_over()?;
+        system.carried_a_minute(lab)?;
+        let (near, far) = (handset.heard()?, peer.heard()?);
+        let least = minute.saturating_sub(LEAST);
+        ear("the handset", &near, least, 440.0, LEVEL_DBM0)?;
+        ear("linphone", &far, least, 1000.0, LEVEL_DBM0)?;
+        without_a_gap(&far)
     });
 }

@@ -5,6 +5,7 @@
 
 mod among_peers;
 mod baresip_calls;
+mod domain_calls;
 mod handset;
 mod kamailio_calls;
 mod lab;

@@ -40,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) media: &'static str,
     /// Password of the users instead of the right one.
     pub(crate) password: Option<&'static str>,
+    /// The server's own SIP domain, at port 5060, instead of proxies. The phone 2001 is one of its users.
+    pub(crate) embedded: bool,
 }
 
 impl Default for Settings {
@@ -50,9 +52,17 @@ impl Default for Settings {
             sip: "",
             media: "",
             password: None,
+            embedded: false,
         }
     }
 }
+
+/// What our ends can miss: gaps in the sequence of either leg, overflows of receive queues, packets that did not go out.
+const MISSED_AT_MEDIA: [&str; 3] = [
+    "ipdect_rtp_lost_packets_total",
+    "ipdect_rtp_overflow_packets_total",
+    "ipdect_rtp_unsent_packets_total",
+];
 
 /// One running program of ours.
 pub(crate) struct Node {
@@ -80,6 +90,28 @@ impl System {
             media,
             server,
         })
+    }
+
+    /// Whether the packets of a minute went through in both directions, and none was missed.
+    pub(crate) fn carried_a_minute(&self, lab: &Lab) -> Result<()> {
+        let received = self.media.metric(lab, "ipdect_rtp_packets_total", "in")?;
+        ensure!(
+            received > 5900.0,
+            "{received} packets at the media resource"
+        );
+        for direction in ["in", "out"] {
+            let name = "ipdect_base_speech_packets_total";
+            let packets = self.base.metric(lab, name, direction)?;
+            ensure!(
+                packets > 2900.0,
+                "{packets} packets {direction} at the base"
+            );
+        }
+        for name in MISSED_AT_MEDIA {
+            let missed = self.media.metric(lab, name, "")?;
+            ensure!(missed == 0.0, "{name} {missed}");
+        }
+        Ok(())
     }
 }
 
@@ -179,23 +211,22 @@ fn server_file(lab: &Lab, settings: &Settings) -> Result<String> {
         "[initial.settings.sip]\nlocal_port = 5080\ntransport = '{}'\n{}\n",
         settings.transport, settings.sip
     );
-    let proxies: Vec<String> = (1..)
-        .zip(&settings.proxies)
-        .map(|(priority, uri)| format!("{{ uri = '{uri}', priority = {priority} }}"))
-        .collect();
-    file += &format!(
-        "[initial.settings.proxies]\nproxies = [{}]\n",
-        proxies.join(", ")
-    );
+    file += &if settings.embedded {
+        "[initial.settings.domain]\nenabled = true\nport = 5060\n".into()
+    } else {
+        proxies_page(&settings.proxies)
+    };
     file += "[initial.settings.dect]\nsubscription_open = true\n";
     file += &format!("[initial.settings.media]\n{}\n", settings.media);
+    let domain = if settings.embedded {
+        file += &user_entry("2001", settings.password);
+        ""
+    } else {
+        "domain = '127.0.0.1'\n"
+    };
     for (number, ipei, code) in USERS {
-        let password = settings
-            .password
-            .map_or_else(|| format!("pw-{number}"), String::from);
-        file += &format!(
-            "[[initial.user]]\nusername = '{number}'\nipei = '{ipei}'\naccess_code = '{code}'\ndomain = '127.0.0.1'\nauth_user = '{number}'\nauth_password = '{password}'\n"
-        );
+        file += &user_entry(number, settings.password);
+        file += &format!("ipei = '{ipei}'\naccess_code = '{code}'\n{domain}");
     }
     for role in ["media", "base"] {
         file += &format!(
@@ -204,6 +235,23 @@ fn server_file(lab: &Lab, settings: &Settings) -> Result<String> {
         );
     }
     Ok(file)
+}
+
+fn proxies_page(proxies: &[String]) -> String {
+    let entries: Vec<String> = (1..)
+        .zip(proxies)
+        .map(|(priority, uri)| format!("{{ uri = '{uri}', priority = {priority} }}"))
+        .collect();
+    let entries = entries.join(", ");
+    format!("[initial.settings.proxies]\nproxies = [{entries}]\n")
+}
+
+/// The lines of a user that every one has; further ones may follow.
+fn user_entry(number: &str, password: Option<&str>) -> String {
+    let password = password.map_or_else(|| format!("pw-{number}"), String::from);
+    format!(
+        "[[initial.user]]\nusername = '{number}'\nauth_user = '{number}'\nauth_password = '{password}'\n"
+    )
 }
 
 /// The root that devices are given where the token has no pin.

@@ -142,7 +142,7 @@ async fn deliver<W: AsyncWrite + Unpin>(
             Ok(Framed::Message(message)) => {
                 sink(Happened::Message(Received {
                     message,
-                    flow: flow.clone(),
+                    flow: *flow,
                 }));
             }
             Ok(Framed::KeepAlivePing) => {

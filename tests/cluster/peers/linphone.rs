@@ -58,6 +58,15 @@ impl Linphone {
         self.program.types(&format!("call {uri}"))
     }
 
+    /// Waits until somebody calls.
+    pub(crate) fn rings(&mut self) -> Result<()> {
+        self.is("LinphoneCallIncomingReceived")
+    }
+
+    pub(crate) fn answers(&mut self) -> Result<()> {
+        self.program.types("answer")
+    }
+
     /// Waits until a call stands and has media.
     pub(crate) fn talks(&mut self) -> Result<()> {
         self.is("LinphoneCallStreamsRunning")
