@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ipdect_dect::mac::BEARERS;
-use ipdect_node::{Clock, Environment};
+use ipdect_node::{Clock, Environment, drops};
 use rand_core::RngCore;
 use socket2::SockRef;
 use tokio::net::UdpSocket;
@@ -330,8 +330,15 @@ impl CellBody {
             busy,
             streams,
             counts,
+            self.overflow(),
             self.radio.counts(),
         );
+    }
+
+    /// Packets of speech that the kernel dropped so far, because they came faster than they were read.
+    fn overflow(&self) -> u64 {
+        let port = self.speech.local_addr().map_or(0, |a| a.port());
+        drops::read().get(&port).copied().unwrap_or(0)
     }
 }
 

@@ -81,6 +81,16 @@ pub const METRICS: &[Metric] = &[
         &["reason"],
     ),
     Metric::counter(
+        "ipdect_base_speech_missing_packets_total",
+        "Speech packets of media resources that had not come when a later one did.",
+        &[],
+    ),
+    Metric::counter(
+        "ipdect_base_speech_overflow_packets_total",
+        "Speech packets lost because the receive queue was full.",
+        &[],
+    ),
+    Metric::counter(
         "ipdect_base_air_dropped_total",
         "Datagrams of the virtual air that were not taken.",
         &["reason"],
@@ -112,6 +122,8 @@ pub(crate) struct Meters {
     received: Counter,
     unknown: Counter,
     refused: Counter,
+    missing: Counter,
+    overflow: Counter,
     malformed: Counter,
     strangers: Counter,
     lost: Counter,
@@ -144,6 +156,8 @@ impl Meters {
                 "reason",
                 "not_authentic",
             ),
+            missing: metrics.counter("ipdect_base_speech_missing_packets_total", &[]),
+            overflow: metrics.counter("ipdect_base_speech_overflow_packets_total", &[]),
             malformed: counter("ipdect_base_air_dropped_total", "reason", "malformed"),
             strangers: counter("ipdect_base_air_dropped_total", "reason", "stranger"),
             lost: counter("ipdect_base_air_dropped_total", "reason", "lost"),
@@ -191,6 +205,7 @@ impl Meters {
         busy: u8,
         streams: usize,
         speech: speech::Counts,
+        overflow: u64,
         air: station::Counts,
     ) {
         self.up.set(f64::from(u8::from(up)));
@@ -200,6 +215,8 @@ impl Meters {
         self.received.absolute(speech.received);
         self.unknown.absolute(speech.unknown);
         self.refused.absolute(speech.refused);
+        self.missing.absolute(speech.missing);
+        self.overflow.absolute(overflow);
         self.malformed.absolute(air.malformed);
         self.strangers.absolute(air.strangers);
         self.lost.absolute(air.lost);

@@ -84,6 +84,8 @@ pub struct Counts {
     pub unknown: u64,
     /// Packets that failed authentication, or were replayed or malformed.
     pub refused: u64,
+    /// Packets that had not come when a later one did.
+    pub missing: u64,
 }
 
 /// All speech of one base station.
@@ -262,8 +264,9 @@ impl Speech {
             None => packet.len(),
         };
         let packet = Packet::parse(&packet[..length])?;
-        stream.reporter.arrived(now, &packet.header);
+        let missing = stream.reporter.arrived(now, &packet.header);
         stream.playout.push(&packet.header, packet.payload);
+        self.counts.missing += u64::from(missing);
         Ok(())
     }
 

@@ -7,7 +7,6 @@
 pub mod book;
 pub mod config;
 pub mod convert;
-pub mod drops;
 pub mod metrics;
 mod service;
 pub mod session;

@@ -104,7 +104,7 @@ impl Service {
             links: Mutex::default(),
             configured: Mutex::default(),
             orphaned: Mutex::new((Some(now), ORPHAN_GRACE)),
-            drops: Mutex::new(crate::drops::read()),
+            drops: Mutex::new(ipdect_node::drops::read()),
             busy: Mutex::new(busy),
             handles,
             environment,

@@ -64,6 +64,12 @@ const MISSED_AT_MEDIA: [&str; 3] = [
     "ipdect_rtp_unsent_packets_total",
 ];
 
+/// The same at the base station.
+const MISSED_AT_BASE: [&str; 2] = [
+    "ipdect_base_speech_missing_packets_total",
+    "ipdect_base_speech_overflow_packets_total",
+];
+
 /// One running program of ours.
 pub(crate) struct Node {
     pub(crate) program: Program,
@@ -106,6 +112,10 @@ impl System {
                 packets > 2900.0,
                 "{packets} packets {direction} at the base"
             );
+        }
+        for name in MISSED_AT_BASE {
+            let missed = self.base.metric(lab, name, "")?;
+            ensure!(missed == 0.0, "{name} {missed}");
         }
         for name in MISSED_AT_MEDIA {
             let missed = self.media.metric(lab, name, "")?;

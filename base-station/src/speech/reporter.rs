@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ipdect_media::rtp::rtcp::{Report, ReportBlock, SenderInfo, middle, ntp};
-use ipdect_media::rtp::{Header, Reception};
+use ipdect_media::rtp::{Arrival, Header, Reception};
 
 use super::Path;
 
@@ -44,13 +44,15 @@ impl Reporter {
         self.octets = self.octets.wrapping_add(octets as u32);
     }
 
-    /// Counts a packet that came.
-    pub(super) fn arrived(&mut self, now: Instant, header: &Header) {
-        match &mut self.reception {
-            Some(reception) => {
-                reception.arrived(now, header);
-            }
-            None => self.reception = Some(Reception::new(now, header)),
+    /// Counts a packet that came; answers how many were left out just before it.
+    pub(super) fn arrived(&mut self, now: Instant, header: &Header) -> u16 {
+        let Some(reception) = &mut self.reception else {
+            self.reception = Some(Reception::new(now, header));
+            return 0;
+        };
+        match reception.arrived(now, header) {
+            Arrival::Next { missing } => missing,
+            Arrival::Late | Arrival::Duplicate | Arrival::First => 0,
         }
     }
 

@@ -249,6 +249,16 @@ fn srtp_protects_both_ways_and_strangers_are_counted() {
 }
 
 #[test]
+fn packets_left_out_are_counted_once_and_late_ones_are_not() {
+    let mut rig = Rig::new(path(None));
+    for sequence in [10, 11, 14, 13, 15, 15, 17] {
+        let mut packet = packet(0xB, sequence, [0; 80]);
+        rig.speech.received(rig.now, media(), &mut packet);
+    }
+    assert_eq!(rig.speech.counts().missing, 3);
+}
+
+#[test]
 fn a_closed_stream_gives_its_last_quality_and_no_b_field() {
     let mut rig = Rig::new(path(None));
     rig.frame(Some(Field::Bad));

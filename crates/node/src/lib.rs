@@ -5,6 +5,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod drops;
 pub mod environment;
 pub mod error;
 pub mod health;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ipdect_media::session::{Distrust, Event, LegId};
+use ipdect_node::drops;
 use ipdect_proto::media::v1::media_to_server::Body as Up;
 use ipdect_proto::media::v1::{self as wire};
 use tokio::sync::oneshot;
@@ -11,7 +12,6 @@ use tracing::{info, warn};
 
 use super::{Service, closed};
 use crate::convert;
-use crate::drops;
 use crate::metrics::LegKind;
 use crate::session::{Act, Command, Second, SessionKey, Told};
 
