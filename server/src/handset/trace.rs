@@ -9,6 +9,10 @@ use tracing::{Span, info_span};
 
 /// The span in which an event is handled: below the trace that it brings, else below that of the handset's call.
 pub(crate) fn of_event(event: &Event, call: &Trace) -> Span {
+    if call.0.is_none() && !begins_a_call(event) {
+        // Nothing of a call: no span, and nothing to be exported ten thousand times a minute.
+        return Span::none();
+    }
     let (span, brought) = match event {
         Event::Nwk(up) => (
             info_span!(parent: None, "handset.nwk", base = %up.link.base),
@@ -33,16 +37,11 @@ pub(crate) fn of_event(event: &Event, call: &Trace) -> Span {
             (info_span!(parent: None, "handset.media"), Trace(None))
         }
         Event::Done { .. } => (info_span!(parent: None, "handset.commit"), Trace(None)),
-        // Nothing of a call: no span, and nothing to be exported ten thousand times a minute.
-        _ if call.0.is_none() => return Span::none(),
         _ => (info_span!(parent: None, "handset.timer"), Trace(None)),
     };
     let parent = if call.0.is_some() { call } else { &brought };
-    match parent.0 {
-        Some(octets) => ipdect_node::trace::set_parent(&span, &octets),
-        // An answer to a registration belongs to no call.
-        None if !begins_a_call(event) => return Span::none(),
-        None => {}
+    if let Some(octets) = parent.0 {
+        ipdect_node::trace::set_parent(&span, &octets);
     }
     span
 }

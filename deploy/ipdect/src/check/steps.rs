@@ -97,6 +97,10 @@ async fn with_portables(
     };
     let said = (Spoken { hz: 1000.0 }, Spoken { hz: 700.0 });
     for line in [line(0, 1, 0), line(1, 0, 0)] {
+        // The first call finds the links of the registrations; the second one has to page its handset.
+        if !report.calls.is_empty() {
+            settle(probes, ports_free, SETTLE).await.map_err(unasked)?;
+        }
         let (from, to) = (
             &host.known()[line.from].number,
             &host.known()[line.to].number,
