@@ -8,6 +8,7 @@ pub mod fence;
 pub mod handset;
 pub mod initial;
 pub mod keep;
+mod line;
 pub mod links;
 pub mod live;
 pub mod live_service;
