@@ -255,13 +255,19 @@ pub fn write_token(path: &Path, text: &str) -> Result<(), StartError> {
 }
 
 pub(crate) fn store_error(error: &StoreError) -> StartError {
+    not_kept(error.to_string())
+}
+
+/// The store did not take or give something, for the reason told.
+pub(crate) fn not_kept(what: String) -> StartError {
     StartError::Store {
-        what: error.to_string(),
+        what,
         remedy: "see what is said of it".into(),
     }
 }
 
-fn other(what: String, remedy: &str) -> StartError {
+/// A failure with its remedy.
+pub(crate) fn other(what: String, remedy: &str) -> StartError {
     StartError::Other {
         what,
         remedy: remedy.into(),

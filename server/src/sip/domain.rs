@@ -14,7 +14,6 @@ use ipdect_sip::domain::{self, Binding, Domain, Output, Subscriber};
 use ipdect_sip::message::Uri;
 use ipdect_sip::transaction::{Timers, TransactionKey, Transport};
 use ipdect_sip::trunk::Proxies;
-use ipdect_sip::user_agent::SentBy;
 use prost::Message as _;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::mpsc;
@@ -93,7 +92,7 @@ pub async fn open(
     let mut pure = Domain::new(domain::Config {
         name: documents.domain.name.clone(),
         aliases,
-        sent_by: sent_by(host, &bound),
+        sent_by: bound.sent_by(host),
         secret,
         timers: Timers::default(),
         server: concat!("ipdect/", env!("CARGO_PKG_VERSION")).into(),
@@ -124,19 +123,6 @@ fn aliases(documents: &Documents, config: &Config, host: &str) -> Vec<String> {
         "[::1]".into(),
     ]);
     all
-}
-
-fn sent_by(host: &str, bound: &Bound) -> SentBy {
-    let host = if host.contains(':') {
-        format!("[{host}]")
-    } else {
-        host.to_string()
-    };
-    SentBy {
-        udp: format!("{host}:{}", bound.udp.port()),
-        tcp: format!("{host}:{}", bound.tcp.port()),
-        tls: format!("{host}:{}", bound.tls.map_or(5061, |t| t.port())),
-    }
 }
 
 enum Event {

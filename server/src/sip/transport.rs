@@ -14,6 +14,7 @@ use ipdect_node::StartError;
 use ipdect_node::listen::refused;
 use ipdect_sip::message::Message;
 use ipdect_sip::transaction::{Flow, Transport};
+use ipdect_sip::user_agent::SentBy;
 use parking_lot::Mutex;
 use rustls::pki_types::ServerName;
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
@@ -133,6 +134,23 @@ pub struct Bound {
     pub tcp: SocketAddr,
     /// TLS, when certificates allow it.
     pub tls: Option<SocketAddr>,
+}
+
+impl Bound {
+    /// What Via and Contact show, when others reach these ports at `host`.
+    #[must_use]
+    pub fn sent_by(&self, host: &str) -> SentBy {
+        let host = if host.contains(':') {
+            format!("[{host}]")
+        } else {
+            host.to_string()
+        };
+        SentBy {
+            udp: format!("{host}:{}", self.udp.port()),
+            tcp: format!("{host}:{}", self.tcp.port()),
+            tls: format!("{host}:{}", self.tls.map_or(5061, |t| t.port())),
+        }
+    }
 }
 
 impl Transports {
