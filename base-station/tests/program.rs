@@ -290,7 +290,7 @@ async fn a_connection_outlives_its_server_and_its_messages_wait() {
     let portable = Portable::connect(air(&running), 0x01234).await;
     let id = connection(&mut house).await;
     bind(&mut house, id).await;
-    let mut house = house.close().open().await;
+    let mut house = house.close().await.open().await;
     portable.says(b"key pressed meanwhile");
     let hello = house.welcome().await;
     assert_eq!((hello.era, hello.floors.len()), (1, 1024));
@@ -390,9 +390,7 @@ async fn what_cannot_work_is_said_before_anything_runs() {
 async fn a_base_that_starts_before_its_server_enrols_when_that_is_there() {
     let (house, data) = (House::open().await, tempfile::tempdir().unwrap());
     let config = configuration(&house.address, Some(&house.token()), data.path());
-    let closed = house.close();
-    // Whoever still accepted is gone before the base dials.
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let closed = house.close().await;
     let running = start(config, environment()).await.unwrap();
     assert_eq!(running.not_ready(), ["no server yet"]);
     let mut house = closed.open().await;

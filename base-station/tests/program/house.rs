@@ -25,6 +25,7 @@ use ipdect_proto::radio::v1::{Configure, base_to_server, server_to_base};
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 const CLUSTER: &str = "5f0c2c2e-6a52-4b1f-9d57-000000000001";
@@ -99,6 +100,7 @@ pub(crate) struct House {
     links: mpsc::Receiver<Accepted<RadioLink>>,
     link: Option<Accepted<RadioLink>>,
     stop: CancellationToken,
+    serving: JoinHandle<()>,
     order_id: u64,
 }
 
@@ -136,13 +138,14 @@ impl House {
             .with(EnrolmentServer::new(Enrolments::new(state.clone())))
             .with(RadioServer::new(radio));
         let serving = door.serve(stop.clone());
-        tokio::spawn(async move { serving.await.unwrap() });
+        let serving = tokio::spawn(async move { serving.await.unwrap() });
         Self {
             address,
             state,
             links,
             link: None,
             stop,
+            serving,
             order_id: 0,
         }
     }
@@ -154,9 +157,10 @@ impl House {
         token
     }
 
-    /// Ends all links and the listening.
-    pub(crate) fn close(self) -> Closed {
+    /// Ends all links and the listening, and waits until nobody is served any more.
+    pub(crate) async fn close(self) -> Closed {
         self.stop.cancel();
+        self.serving.await.expect("the door closes");
         Closed {
             address: self.address,
             state: self.state,
