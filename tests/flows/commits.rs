@@ -3,22 +3,15 @@
 use ipdect_handset::{Action, Outcome, Record, Store};
 use ipdect_tests::kit::handset::*;
 
+use crate::ladders::*;
+
 #[test]
 fn the_invite_waits_for_its_record() {
     let mut s = Scene::new();
     s.holds("Note");
-    s.at("00:00", dials("4711#")).then([
-        "B Bind",
-        "M OpenSession [SetupTaken]",
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "B {CallProc}",
-        "M Note [Calling]",
-    ]);
-    s.at("00:00.1", lets_go())
-        .then(["P INVITE sip:4711@example.com"]);
+    s.at("00:00", dials("4711#"))
+        .then(takes_set_up() + is_routed());
+    s.at("00:00.1", lets_go()).then([INVITE]);
 }
 
 #[test]
@@ -27,22 +20,14 @@ fn the_acknowledgement_of_a_key_waits_for_its_effect() {
     s.holds("OpenSession");
     s.at("00:00", dials("4711#"))
         .then(["B Bind", "M OpenSession [SetupTaken]"]);
-    s.at("00:00.1", lets_go()).then([
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "B {CallProc}",
-        "M Note [Calling]",
-        "P INVITE sip:4711@example.com",
-    ]);
+    s.at("00:00.1", lets_go()).then(
+        Ladder::from(["B NwkAck 1", "M OpenLeg base", "B OpenSpeech"]) + is_routed() + [INVITE],
+    );
 }
 
 #[test]
 fn the_bye_waits_for_its_record_and_an_older_one_is_not_overtaken() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
-    let _ = s.at("00:01", peer_says(180));
+    let mut s = hearing_ring_back();
     s.holds("ModifyLeg");
     s.at("00:02", peer_answers())
         .then(["M ModifyLeg SendRecv [Active]", "= InACall"]);
@@ -66,18 +51,8 @@ fn the_bye_waits_for_its_record_and_an_older_one_is_not_overtaken() {
 fn a_media_resource_that_does_not_answer_is_replaced_by_the_store() {
     let mut s = Scene::new();
     s.media_answers("Note", Outcome::Unreachable);
-    s.at("00:00", dials("4711#")).then([
-        "B Bind",
-        "M OpenSession [SetupTaken]",
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "B {CallProc}",
-        "M Note [Calling]",
-        "S Record",
-        "P INVITE sip:4711@example.com",
-    ]);
+    s.at("00:00", dials("4711#"))
+        .then(takes_set_up() + is_routed() + ["S Record", INVITE]);
 }
 
 #[test]
@@ -85,45 +60,23 @@ fn with_media_resource_and_store_away_calls_go_on() {
     let mut s = Scene::new();
     s.media_answers("Note", Outcome::Unreachable);
     s.media_answers("Record", Outcome::Unreachable);
-    s.at("00:00", dials("4711#")).then([
-        "B Bind",
-        "M OpenSession [SetupTaken]",
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "B {CallProc}",
-        "M Note [Calling]",
-        "S Record",
-        "P INVITE sip:4711@example.com",
-    ]);
+    s.at("00:00", dials("4711#"))
+        .then(takes_set_up() + is_routed() + ["S Record", INVITE]);
 }
 
 #[test]
 fn a_fenced_owner_says_nothing_more() {
     let mut s = Scene::new();
     s.media_answers("Note", Outcome::Fenced);
-    s.at("00:00", dials("4711#")).then([
-        "B Bind",
-        "M OpenSession [SetupTaken]",
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "B {CallProc}",
-        "M Note [Calling]",
-        "! fenced",
-    ]);
+    s.at("00:00", dials("4711#"))
+        .then(takes_set_up() + is_routed() + ["! fenced"]);
     s.at("00:01", hangs_up()).then([]);
     assert_eq!(s.state.next_deadline(), None);
 }
 
 #[test]
 fn every_record_goes_to_the_store_as_well_and_rises() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
-    let _ = s.at("00:01", peer_says(180));
-    let _ = s.at("00:02", peer_answers());
+    let mut s = talking();
     let _ = s.at("00:03", hangs_up());
     let records = s.actions.iter().filter_map(|action| match action {
         Action::Store(Store::Record { record, .. }) => Record::decode(record).ok(),
@@ -141,10 +94,7 @@ fn every_record_goes_to_the_store_as_well_and_rises() {
 
 #[test]
 fn a_record_stays_below_its_limit_and_reads_back() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
-    let _ = s.at("00:01", peer_says(180));
-    let _ = s.at("00:02", peer_answers());
+    let mut s = talking();
     let last = s.actions.iter().rev().find_map(|action| match action {
         Action::Store(Store::Record { record, .. }) => Some(record.clone()),
         _ => None,

@@ -3,52 +3,21 @@
 use ipdect_handset::Outcome;
 use ipdect_tests::kit::handset::*;
 
-/// Brings a call of the peer up to ringing at 00:02.
-fn ringing(s: &mut Scene) {
-    let _ = s.at("00:00", peer_calls());
-    let _ = s.at("00:01", answers_page());
-    let _ = s.at("00:02", rings());
-}
+use crate::ladders::*;
 
 #[test]
 fn a_call_is_answered_and_ended_by_the_peer() {
     let mut s = Scene::new();
     s.at("00:00", peer_calls())
         .then(["P 100 (INVITE)", "M OpenSession [InviteTaken]", "B* Page"]);
-    s.at("00:01", answers_page()).then([
-        "B Bind",
-        "B* CancelPage",
-        "B {Setup 'Bob' signal=40 number=1002 name='Bob'}",
-        "B NwkAck 1",
-    ]);
-    s.at("00:02", rings()).then([
-        "M Note [Alerting]",
-        "P 180 (INVITE)",
-        "M OpenLeg base",
-        "M OpenLeg sip",
-        "B NwkAck 2",
-        "B OpenSpeech",
-        "M ModifyLeg SendRecv",
-    ]);
-    s.at("00:05", takes_call()).then([
-        "M Connect",
-        "M Note [Active]",
-        "= InACall",
-        "P 200 (INVITE)",
-        "B {ConnectAck}",
-        "B NwkAck 3",
-    ]);
+    s.at("00:01", answers_page()).then(is_set_up_for_bob());
+    s.at("00:02", rings())
+        .then(is_alerting() + ["M ModifyLeg SendRecv"]);
+    s.at("00:05", takes_call())
+        .then(is_taken() + ["B NwkAck 3"]);
     s.at("00:05", peer_acks()).then(["M Note [Acknowledged]"]);
-    s.at("01:05", peer_hangs_up()).then([
-        "P 200 (BYE)",
-        "M CloseSession [Ending]",
-        "= Available",
-        "B CloseSpeech",
-        "B {Release reason=00}",
-        "! ended: hung up by the peer",
-    ]);
-    s.at("01:06", confirms_release())
-        .then(["S RemoveRecord", "B NwkAck 4"]);
+    s.at("01:05", peer_hangs_up()).then(is_hung_up_by_peer());
+    s.at("01:06", confirms_release()).then(is_confirmed(4));
     s.at("01:11", clock()).then(["B ReleaseConnection"]);
 }
 
@@ -57,47 +26,28 @@ fn a_call_without_offer_gets_ours_and_brings_its_answer_in_the_ack() {
     let mut s = Scene::new();
     let _ = s.at("00:00", peer_calls_without_offer());
     let _ = s.at("00:01", answers_page());
-    s.at("00:02", rings()).then([
-        "M Note [Alerting]",
-        "P 180 (INVITE)",
-        "M OpenLeg base",
-        "M OpenLeg sip",
-        "B NwkAck 2",
-        "B OpenSpeech",
-    ]);
-    s.at("00:05", takes_call()).then([
-        "M Connect",
-        "M Note [Active]",
-        "= InACall",
-        "P 200 (INVITE)",
-        "B {ConnectAck}",
-        "B NwkAck 3",
-    ]);
+    s.at("00:02", rings()).then(is_alerting());
+    s.at("00:05", takes_call())
+        .then(is_taken() + ["B NwkAck 3"]);
 }
 
 #[test]
 fn a_handset_that_answers_by_itself_need_not_ring() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", peer_calls());
-    let _ = s.at("00:01", answers_page());
-    s.at("00:02", takes_call()).then([
-        "M OpenLeg base",
-        "M OpenLeg sip",
-        "B NwkAck 2",
-        "B OpenSpeech",
-        "M ModifyLeg SendRecv",
-        "M Connect",
-        "M Note [Active]",
-        "= InACall",
-        "P 200 (INVITE)",
-        "B {ConnectAck}",
-    ]);
+    let mut s = found();
+    s.at("00:02", takes_call()).then(
+        Ladder::from([
+            "M OpenLeg base",
+            "M OpenLeg sip",
+            "B NwkAck 2",
+            "B OpenSpeech",
+            "M ModifyLeg SendRecv",
+        ]) + is_taken(),
+    );
 }
 
 #[test]
 fn a_second_call_finds_the_handset_busy() {
-    let mut s = Scene::new();
-    ringing(&mut s);
+    let mut s = ringing();
     s.at("00:03", peer_calls())
         .then(["P 100 (INVITE)", "P 486 (INVITE)"]);
 }
@@ -111,7 +61,7 @@ fn a_handset_that_is_not_there_is_paged_four_times() {
     s.at("00:09", clock()).then(["B* Page"]);
     s.at("00:12", clock()).then([
         "B* CancelPage",
-        "! missed sip:1002@example.com 'Bob'",
+        MISSED,
         "M CloseSession [Ending]",
         "P 480 (INVITE)",
         "S RemoveRecord",
@@ -125,7 +75,7 @@ fn the_caller_gives_up_while_the_handset_is_paged() {
     let _ = s.at("00:00", peer_calls());
     s.at("00:02", peer_cancels()).then([
         "P 200 (CANCEL)",
-        "! missed sip:1002@example.com 'Bob'",
+        MISSED,
         "B* CancelPage",
         "M CloseSession [Ending]",
         "P 487 (INVITE)",
@@ -138,39 +88,29 @@ fn the_caller_gives_up_while_the_handset_is_paged() {
 
 #[test]
 fn the_caller_gives_up_while_it_rings() {
-    let mut s = Scene::new();
-    ringing(&mut s);
-    s.at("00:06", peer_cancels()).then([
-        "P 200 (CANCEL)",
-        "! missed sip:1002@example.com 'Bob'",
-        "M CloseSession [Ending]",
-        "P 487 (INVITE)",
-        "B CloseSpeech",
-        "B {Release reason=00}",
-        "! ended: the caller gave up",
-    ]);
-    s.at("00:07", confirms_release())
-        .then(["S RemoveRecord", "B NwkAck 3"]);
+    let mut s = ringing();
+    s.at("00:06", peer_cancels()).then(
+        Ladder::from(["P 200 (CANCEL)", MISSED]) + is_given_up(487, "00", "the caller gave up"),
+    );
+    s.at("00:07", confirms_release()).then(is_confirmed(3));
 }
 
 #[test]
 fn another_phone_takes_the_call() {
-    let mut s = Scene::new();
-    ringing(&mut s);
-    s.at("00:06", taken_elsewhere()).then([
-        "P 200 (CANCEL)",
-        "M CloseSession [Ending]",
-        "P 487 (INVITE)",
-        "B CloseSpeech",
-        "B {Release reason=00 'Answered elsewhe'}",
-        "! ended: answered by another phone of the user",
-    ]);
+    let mut s = ringing();
+    s.at("00:06", taken_elsewhere()).then(
+        Ladder::from(["P 200 (CANCEL)"])
+            + is_given_up(
+                487,
+                "00 'Answered elsewhe'",
+                "answered by another phone of the user",
+            ),
+    );
 }
 
 #[test]
 fn the_user_declines() {
-    let mut s = Scene::new();
-    ringing(&mut s);
+    let mut s = ringing();
     s.at("00:06", hangs_up()).then([
         "M CloseSession [Ending]",
         "P 480 (INVITE)",
@@ -184,11 +124,9 @@ fn the_user_declines() {
 
 #[test]
 fn the_handset_does_not_answer_its_set_up() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", peer_calls());
-    let _ = s.at("00:01", answers_page());
+    let mut s = found();
     s.at("00:21", clock()).then([
-        "! missed sip:1002@example.com 'Bob'",
+        MISSED,
         "M CloseSession [Ending]",
         "P 480 (INVITE)",
         "B {Release reason=0d}",
@@ -200,22 +138,15 @@ fn the_handset_does_not_answer_its_set_up() {
 
 #[test]
 fn nobody_answers_within_the_ring_limit() {
-    let mut s = Scene::new();
-    ringing(&mut s);
+    let mut s = ringing();
     let provisional = s.wait(std::time::Duration::from_secs(179));
     assert_eq!(
         provisional,
         ["P 180 (INVITE)", "P 180 (INVITE)"],
         "repeated each minute, RFC 3261 section 13.3.1.1"
     );
-    s.at("03:02", clock()).then([
-        "! missed sip:1002@example.com 'Bob'",
-        "M CloseSession [Ending]",
-        "P 480 (INVITE)",
-        "B CloseSpeech",
-        "B {Release reason=0d}",
-        "! ended: nobody answered",
-    ]);
+    s.at("03:02", clock())
+        .then(Ladder::from([MISSED]) + is_given_up(480, "0d", "nobody answered"));
 }
 
 #[test]
@@ -233,16 +164,14 @@ fn no_media_resource_has_room() {
 
 #[test]
 fn a_repeated_invite_rings_once() {
-    let mut s = Scene::new();
-    ringing(&mut s);
+    let mut s = ringing();
     s.at("00:03", peer_repeats_invite())
         .then(["P 180 (INVITE)"]);
 }
 
 #[test]
 fn a_lost_200_is_sent_again_until_the_ack_comes() {
-    let mut s = Scene::new();
-    ringing(&mut s);
+    let mut s = ringing();
     let _ = s.at("00:05", takes_call());
     s.at("00:05.5", clock()).then(["P 200 (INVITE)"]);
     s.at("00:06", peer_acks()).then(["M Note [Acknowledged]"]);
@@ -250,68 +179,31 @@ fn a_lost_200_is_sent_again_until_the_ack_comes() {
 
 #[test]
 fn without_ack_the_call_ends_after_32_s() {
-    let mut s = Scene::new();
-    ringing(&mut s);
+    let mut s = ringing();
     let _ = s.at("00:05", takes_call());
-    let lines = s.wait(std::time::Duration::from_secs(33));
-    let last: Vec<&str> = lines
-        .iter()
-        .map(String::as_str)
-        .filter(|line| *line != "P 200 (INVITE)")
-        .collect();
-    let ended = [
-        "M CloseSession [Ending]",
-        "= Available",
-        "P BYE",
-        "B CloseSpeech",
-        "B {Release reason=34 'Call lost'}",
-        "! ended: the peer did not acknowledge our answer",
-    ];
-    assert_eq!(last, ended);
+    let mut lines = s.wait(std::time::Duration::from_secs(33));
+    lines.retain(|line| line != "P 200 (INVITE)");
+    let why = "the peer did not acknowledge our answer";
+    assert_eq!(Ladder(lines), is_released(["P BYE"], "34 'Call lost'", why));
 }
 
 #[test]
 fn going_off_hook_while_paged_beats_the_call_that_comes_in() {
     let mut s = Scene::new();
     let _ = s.at("00:00", peer_calls());
-    s.at("00:01", dials("4711#")).then([
-        "B Bind",
-        "B* CancelPage",
-        "M CloseSession [Ending]",
-        "P 486 (INVITE)",
-        "B NwkAck 1",
-        "S RemoveRecord",
-        "! ended: the handset placed a call",
-        "M OpenSession [SetupTaken]",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "B {CallProc}",
-        "M Note [Calling]",
-        "P INVITE sip:4711@example.com",
-    ]);
+    s.at("00:01", dials("4711#")).then(
+        Ladder::from(["B Bind", "B* CancelPage"])
+            + gives_way(["B NwkAck 1"])
+            + is_routed()
+            + [INVITE],
+    );
 }
 
 #[test]
 fn set_ups_that_cross_leave_the_handsets_own() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", peer_calls());
-    let _ = s.at("00:01", answers_page());
-    s.at("00:01", dials("4711#")).then([
-        "M CloseSession [Ending]",
-        "P 486 (INVITE)",
-        "B NwkAck 2",
-        "B {ReleaseCom reason=0c}",
-        "S RemoveRecord",
-        "! ended: the handset placed a call",
-        "M OpenSession [SetupTaken]",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "B {CallProc}",
-        "M Note [Calling]",
-        "P INVITE sip:4711@example.com",
-    ]);
+    let mut s = found();
+    s.at("00:01", dials("4711#"))
+        .then(gives_way(["B NwkAck 2", "B {ReleaseCom reason=0c}"]) + is_routed() + [INVITE]);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod commits;
 mod faults;
 mod incoming;
+mod ladders;
 mod mobility;
 mod outgoing;
 mod random_order;

@@ -5,6 +5,8 @@ use ipdect_dect::nwk::mm::{PortableSubscription, PortableSubscriptionAction};
 use ipdect_handset::{Event, Outcome, Profile, Registration};
 use ipdect_sip::transaction::{Flow, Transport};
 use ipdect_tests::kit::handset::*;
+
+use crate::ladders::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -195,10 +197,7 @@ fn a_handset_that_does_not_answer_the_authentication_is_asked_once_more() {
 
 #[test]
 fn a_registration_that_fails_is_told_and_tried_again() {
-    let mut s = Scene::unknown(profile());
-    let _ = s.at("00:00", locates());
-    let _ = s.at("00:01", proves_itself());
-    let _ = s.at("00:01", takes_identity());
+    let mut s = located(profile());
     s.at("00:01", peer_answers_to("REGISTER", 403))
         .then(["! not registered (Some(403)): the registrar forbids this user to register"]);
     assert!(matches!(
@@ -223,10 +222,7 @@ fn a_challenge_is_answered_with_the_users_password() {
     let mut profile = profile();
     let user = profile.user.as_mut().expect("a user");
     user.auth_password = ipdect_handset::Secret("secret".into());
-    let mut s = Scene::unknown(profile);
-    let _ = s.at("00:00", locates());
-    let _ = s.at("00:01", proves_itself());
-    let _ = s.at("00:01", takes_identity());
+    let mut s = located(profile);
     s.at("00:01", peer_answers_to("REGISTER", 401))
         .then(["P REGISTER"]);
     assert!(s.request("REGISTER").header("Authorization").is_some());
@@ -246,8 +242,7 @@ fn a_handset_switched_off_is_registered_no_longer() {
 
 #[test]
 fn a_handset_switched_off_in_a_call_ends_it() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
+    let mut s = calling();
     let _ = s.at("00:01", peer_answers());
     s.at("00:05", switches_off()).then([
         "M CloseSession [Ending]",
@@ -271,8 +266,7 @@ fn octets_that_are_no_message_are_acknowledged_and_counted() {
 
 #[test]
 fn a_drain_ends_call_and_registration() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
+    let mut s = calling();
     let _ = s.at("00:01", peer_answers());
     s.at("00:05", Box::new(|_| vec![Event::Shutdown])).then([
         "M CloseSession [Ending]",
@@ -287,10 +281,7 @@ fn a_drain_ends_call_and_registration() {
 
 #[test]
 fn what_was_registered_over_a_connection_that_broke_is_registered_anew() {
-    let mut s = Scene::unknown(profile());
-    let _ = s.at("00:00", locates());
-    let _ = s.at("00:01", proves_itself());
-    let _ = s.at("00:01", takes_identity());
+    let mut s = located(profile());
     let flow = Flow {
         transport: Transport::Tcp,
         connection: 7,

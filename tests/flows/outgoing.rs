@@ -3,18 +3,13 @@
 use ipdect_handset::Outcome;
 use ipdect_tests::kit::handset::*;
 
+use crate::ladders::*;
+
 #[test]
 fn a_call_dialled_digit_by_digit_is_answered_and_ended_by_the_handset() {
     let mut s = Scene::new();
-    s.at("00:00", lifts()).then([
-        "B Bind",
-        "M OpenSession [SetupTaken]",
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M PlayTone Dial",
-        "B {SetupAck progress=8}",
-    ]);
+    s.at("00:00", lifts())
+        .then(takes_set_up() + ["M PlayTone Dial", "B {SetupAck progress=8}"]);
     s.at("00:01", presses("4"))
         .then(["M StopTone", "B NwkAck 2"]);
     s.at("00:02", presses("711#")).then([
@@ -22,7 +17,7 @@ fn a_call_dialled_digit_by_digit_is_answered_and_ended_by_the_handset() {
         "B NwkAck 3",
         "B {CallProc}",
         "M Note [Calling]",
-        "P INVITE sip:4711@example.com",
+        INVITE,
     ]);
     s.at("00:03", peer_says(180)).then([
         "M Note [FirstTag]",
@@ -37,16 +32,7 @@ fn a_call_dialled_digit_by_digit_is_answered_and_ended_by_the_handset() {
         "M Connect",
         "B {Connect}",
     ]);
-    s.at("01:06", hangs_up()).then([
-        "M CloseSession [Ending]",
-        "= Available",
-        "P BYE",
-        "B NwkAck 4",
-        "B {ReleaseCom reason=00}",
-        "B CloseSpeech",
-        "S RemoveRecord",
-        "! ended: hung up at the handset",
-    ]);
+    s.at("01:06", hangs_up()).then(is_hung_up(["P BYE"], 4));
     s.at("01:11", clock()).then(["B ReleaseConnection"]);
     s.at("06:06", clock()).then(["= Inactive"]);
     s.at("11:06", clock()).then(["= Away"]);
@@ -55,19 +41,8 @@ fn a_call_dialled_digit_by_digit_is_answered_and_ended_by_the_handset() {
 #[test]
 fn a_number_typed_before_goes_off_hook_needs_no_dial_tone() {
     let mut s = Scene::new();
-    s.at("00:00", dials("4711")).then([
-        "B Bind",
-        "M OpenSession [SetupTaken]",
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-    ]);
-    s.at("00:04", clock()).then([
-        "M OpenLeg sip",
-        "B {CallProc}",
-        "M Note [Calling]",
-        "P INVITE sip:4711@example.com",
-    ]);
+    s.at("00:00", dials("4711")).then(takes_set_up());
+    s.at("00:04", clock()).then(is_routed() + [INVITE]);
     s.at("00:06", peer_answers_secured()).then([
         "M ModifyLeg SendRecv srtp [Active]",
         "= InACall",
@@ -75,22 +50,13 @@ fn a_number_typed_before_goes_off_hook_needs_no_dial_tone() {
         "M Connect",
         "B {Connect}",
     ]);
-    s.at("00:10", peer_hangs_up()).then([
-        "P 200 (BYE)",
-        "M CloseSession [Ending]",
-        "= Available",
-        "B CloseSpeech",
-        "B {Release reason=00}",
-        "! ended: hung up by the peer",
-    ]);
-    s.at("00:11", confirms_release())
-        .then(["S RemoveRecord", "B NwkAck 2"]);
+    s.at("00:10", peer_hangs_up()).then(is_hung_up_by_peer());
+    s.at("00:11", confirms_release()).then(is_confirmed(2));
 }
 
 #[test]
 fn early_media_take_the_place_of_the_ring_back_tone() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
+    let mut s = calling();
     s.at("00:01", peer_says_with_media(183)).then([
         "M Note [FirstTag]",
         "M ModifyLeg SendRecv",
@@ -110,65 +76,32 @@ fn early_media_take_the_place_of_the_ring_back_tone() {
 fn nothing_dialled_ends_the_call_after_cc_01() {
     let mut s = Scene::new();
     let _ = s.at("00:00", lifts());
-    s.at("00:20", clock()).then([
-        "M CloseSession [Ending]",
-        "= Available",
-        "B CloseSpeech",
-        "B {Release reason=0d 'No number'}",
-        "! ended: nothing was dialled",
-    ]);
-    s.at("00:21", confirms_release())
-        .then(["S RemoveRecord", "B NwkAck 2"]);
+    s.at("00:20", clock())
+        .then(is_released([], "0d 'No number'", "nothing was dialled"));
+    s.at("00:21", confirms_release()).then(is_confirmed(2));
 }
 
 #[test]
 fn a_busy_peer_is_heard_for_20_s() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
+    let mut s = calling();
     s.at("00:01", peer_says(486))
         .then(["P ACK", "M PlayTone Busy", "B {Info progress=8 'Busy'}"]);
-    s.at("00:21", clock()).then([
-        "M CloseSession [Ending]",
-        "= Available",
-        "B CloseSpeech",
-        "B {Release reason=14}",
-        "! ended: refused: 486 Phrase",
-    ]);
-    s.at("00:22", confirms_release())
-        .then(["S RemoveRecord", "B NwkAck 2"]);
+    s.at("00:21", clock())
+        .then(is_released([], "14", "refused: 486 Phrase"));
+    s.at("00:22", confirms_release()).then(is_confirmed(2));
 }
 
 #[test]
 fn on_hook_ends_the_busy_tone() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
+    let mut s = calling();
     let _ = s.at("00:01", peer_says(404));
-    s.at("00:03", hangs_up()).then([
-        "M CloseSession [Ending]",
-        "= Available",
-        "B NwkAck 2",
-        "B {ReleaseCom reason=00}",
-        "B CloseSpeech",
-        "S RemoveRecord",
-        "! ended: hung up at the handset",
-    ]);
+    s.at("00:03", hangs_up()).then(is_hung_up([], 2));
 }
 
 #[test]
 fn the_user_gives_up_while_it_rings() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
-    let _ = s.at("00:01", peer_says(180));
-    s.at("00:05", hangs_up()).then([
-        "M CloseSession [Ending]",
-        "= Available",
-        "P CANCEL",
-        "B NwkAck 2",
-        "B {ReleaseCom reason=00}",
-        "B CloseSpeech",
-        "S RemoveRecord",
-        "! ended: hung up at the handset",
-    ]);
+    let mut s = hearing_ring_back();
+    s.at("00:05", hangs_up()).then(is_hung_up(["P CANCEL"], 2));
     s.at("00:05", peer_says(487)).then(["P ACK"]);
 }
 
@@ -176,22 +109,12 @@ fn the_user_gives_up_while_it_rings() {
 fn the_user_gives_up_while_dialling() {
     let mut s = Scene::new();
     let _ = s.at("00:00", lifts());
-    s.at("00:05", hangs_up()).then([
-        "M CloseSession [Ending]",
-        "= Available",
-        "B NwkAck 2",
-        "B {ReleaseCom reason=00}",
-        "B CloseSpeech",
-        "S RemoveRecord",
-        "! ended: hung up at the handset",
-    ]);
+    s.at("00:05", hangs_up()).then(is_hung_up([], 2));
 }
 
 #[test]
 fn nobody_answers_within_the_ring_limit() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
-    let _ = s.at("00:01", peer_says(180));
+    let mut s = hearing_ring_back();
     s.at("03:00", clock()).then([
         "M Note [Ending]",
         "P CANCEL",
@@ -199,13 +122,8 @@ fn nobody_answers_within_the_ring_limit() {
         "B {Info progress=8 'No answer'}",
     ]);
     s.at("03:00", peer_says(487)).then(["P ACK"]);
-    s.at("03:20", clock()).then([
-        "M CloseSession [Ending]",
-        "= Available",
-        "B CloseSpeech",
-        "B {Release reason=0d}",
-        "! ended: no answer",
-    ]);
+    s.at("03:20", clock())
+        .then(is_released([], "0d", "no answer"));
 }
 
 #[test]
@@ -214,43 +132,32 @@ fn no_proxy_answers_at_all() {
     s.peer_is_deaf();
     let _ = s.at("00:00", dials("4711#"));
     let repeated = s.wait(std::time::Duration::from_secs(5));
-    let invite = "P INVITE sip:4711@example.com";
     let failed = ["M PlayTone Congestion", "B {Info progress=8 'No answer'}"];
     assert_eq!(
         repeated,
-        [[invite; 3].as_slice(), &failed].concat(),
+        [[INVITE; 3].as_slice(), &failed].concat(),
         "4 s, the client transaction timeout"
     );
 }
 
 #[test]
 fn the_peer_takes_the_call_with_media_nobody_has() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
-    s.at("00:01", peer_answers_uselessly()).then([
-        "P ACK",
-        "M CloseSession [Ending]",
-        "= Available",
-        "P BYE",
-        "B CloseSpeech",
-        "B {Release reason=05 'Not compatible'}",
-        "! ended: no common media",
-    ]);
+    let mut s = calling();
+    s.at("00:01", peer_answers_uselessly()).then(
+        Ladder::from(["P ACK"]) + is_released(["P BYE"], "05 'Not compatible'", "no common media"),
+    );
 }
 
 #[test]
 fn the_answer_crosses_the_hang_up() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
-    let _ = s.at("00:01", peer_says(180));
+    let mut s = hearing_ring_back();
     let _ = s.at("00:05", hangs_up());
     s.at("00:05", peer_answers()).then(["P ACK", "P BYE"]);
 }
 
 #[test]
 fn an_answer_told_twice_is_acknowledged_twice_and_connected_once() {
-    let mut s = Scene::new();
-    let _ = s.at("00:00", dials("4711#"));
+    let mut s = calling();
     let _ = s.at("00:01", peer_answers());
     s.at("00:02", peer_answers()).then(["P ACK"]);
 }
@@ -259,18 +166,7 @@ fn an_answer_told_twice_is_acknowledged_twice_and_connected_once() {
 fn a_message_told_twice_by_the_base_station_is_only_acknowledged() {
     let mut s = Scene::new();
     let twice = repeats(|s| dials("4711#")(s));
-    s.at("00:00", twice).then([
-        "B Bind",
-        "M OpenSession [SetupTaken]",
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "B {CallProc}",
-        "M Note [Calling]",
-        "P INVITE sip:4711@example.com",
-        "B NwkAck 1",
-    ]);
+    s.at("00:00", twice).then(goes_out() + ["B NwkAck 1"]);
 }
 
 #[test]
@@ -293,38 +189,26 @@ fn no_media_resource_has_room() {
 fn the_sip_leg_finds_no_port() {
     let mut s = Scene::new();
     s.media_answers("OpenLeg sip", Outcome::NoResource);
-    s.at("00:00", dials("4711#")).then([
-        "B Bind",
-        "M OpenSession [SetupTaken]",
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "M CloseSession [Ending]",
-        "= Available",
-        "B CloseSpeech",
-        "B {Release reason=32 'All lines busy'}",
-        "! ended: no media resource had room",
-    ]);
+    s.at("00:00", dials("4711#")).then(
+        takes_set_up()
+            + ["M OpenLeg sip"]
+            + is_released([], "32 'All lines busy'", "no media resource had room"),
+    );
 }
 
 #[test]
 fn the_base_station_has_no_room_for_speech() {
     let mut s = Scene::new();
     s.media_answers("OpenSpeech", Outcome::NoResource);
-    s.at("00:00", dials("4711#")).then([
-        "B Bind",
-        "M OpenSession [SetupTaken]",
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "M CloseSession [Ending]",
-        "= Available",
-        "B CloseSpeech",
-        "B {Release reason=33 'Radio busy'}",
-        "! ended: the base station did not open speech",
-    ]);
+    s.at("00:00", dials("4711#")).then(
+        takes_set_up()
+            + ["M OpenLeg sip"]
+            + is_released(
+                [],
+                "33 'Radio busy'",
+                "the base station did not open speech",
+            ),
+    );
 }
 
 #[test]
@@ -337,17 +221,7 @@ fn the_dial_plan_ends_dialling_at_once() {
     }];
     p.settings = std::sync::Arc::new(settings);
     let mut s = Scene::of(p);
-    s.at("00:00", dials("4711")).then([
-        "B Bind",
-        "M OpenSession [SetupTaken]",
-        "B NwkAck 1",
-        "M OpenLeg base",
-        "B OpenSpeech",
-        "M OpenLeg sip",
-        "B {CallProc}",
-        "M Note [Calling]",
-        "P INVITE sip:4711@example.com",
-    ]);
+    s.at("00:00", dials("4711")).then(goes_out());
 }
 
 #[test]

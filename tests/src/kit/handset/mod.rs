@@ -3,11 +3,13 @@
 //! A test reads like the ladder it stands for: [`Scene::at`] says when and what happens, [`Then::then`] all that comes of it, in
 //! order. Orders are obeyed at once unless the test says otherwise ([`Scene::media_answers`], [`Scene::holds`]).
 
+mod ladder;
 mod peer;
 mod said;
 mod scene;
 mod words;
 
+pub use ladder::Ladder;
 pub use scene::{Happening, Scene, Then};
 pub use words::*;
 

@@ -15,6 +15,7 @@ use ipdect_sip::transaction::{Flow, Transport};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
+use super::ladder::Ladder;
 use super::said;
 use super::{profile, t0};
 
@@ -59,8 +60,8 @@ pub struct Then {
 impl Then {
     /// All that comes of it, in order.
     #[track_caller]
-    pub fn then<const N: usize>(self, lines: [&str; N]) {
-        assert_eq!(self.lines, lines, "at {}", self.at);
+    pub fn then(self, lines: impl Into<Ladder>) {
+        assert_eq!(Ladder(self.lines), lines.into(), "at {}", self.at);
     }
 
     /// The lines themselves.
