@@ -5,34 +5,34 @@ use ipdect_handset::Profile;
 use ipdect_tests::kit::handset::*;
 
 /// What the peer of all outgoing calls gets.
-pub const INVITE: &str = "P INVITE sip:4711@example.com";
+pub(crate) const INVITE: &str = "P INVITE sip:4711@example.com";
 
 /// What the user is told of the peer's call that he did not take.
-pub const MISSED: &str = "! missed sip:1002@example.com 'Bob'";
+pub(crate) const MISSED: &str = "! missed sip:1002@example.com 'Bob'";
 
 /// 4711 was dialled at 00:00.
-pub fn calling() -> Scene {
+pub(crate) fn calling() -> Scene {
     let mut s = Scene::new();
     let _ = s.at("00:00", dials("4711#"));
     s
 }
 
 /// The same, and the peer rings since 00:01.
-pub fn hearing_ring_back() -> Scene {
+pub(crate) fn hearing_ring_back() -> Scene {
     let mut s = calling();
     let _ = s.at("00:01", peer_says(180));
     s
 }
 
 /// The same, and the peer answered at 00:02.
-pub fn talking() -> Scene {
+pub(crate) fn talking() -> Scene {
     let mut s = hearing_ring_back();
     let _ = s.at("00:02", peer_answers());
     s
 }
 
 /// The peer called at 00:00, and the handset answered its page at 00:01.
-pub fn found() -> Scene {
+pub(crate) fn found() -> Scene {
     let mut s = Scene::new();
     let _ = s.at("00:00", peer_calls());
     let _ = s.at("00:01", answers_page());
@@ -40,14 +40,14 @@ pub fn found() -> Scene {
 }
 
 /// The same, and it rings since 00:02.
-pub fn ringing() -> Scene {
+pub(crate) fn ringing() -> Scene {
     let mut s = found();
     let _ = s.at("00:02", rings());
     s
 }
 
 /// A handset that came into range at 00:00 and proved at 00:01 who it is; its REGISTER has no answer yet.
-pub fn located(profile: Profile) -> Scene {
+pub(crate) fn located(profile: Profile) -> Scene {
     let mut s = Scene::unknown(profile);
     let _ = s.at("00:00", locates());
     let _ = s.at("00:01", proves_itself());
@@ -56,7 +56,7 @@ pub fn located(profile: Profile) -> Scene {
 }
 
 /// The handset's set-up is taken: a session, its leg to the base station, speech.
-pub fn takes_set_up() -> Ladder {
+pub(crate) fn takes_set_up() -> Ladder {
     Ladder::from([
         "B Bind",
         "M OpenSession [SetupTaken]",
@@ -67,17 +67,17 @@ pub fn takes_set_up() -> Ladder {
 }
 
 /// There are digits enough: the leg to the peer, and the record that must be safe before the INVITE goes out.
-pub fn is_routed() -> Ladder {
+pub(crate) fn is_routed() -> Ladder {
     Ladder::from(["M OpenLeg sip", "B {CallProc}", "M Note [Calling]"])
 }
 
 /// All of it, from off hook with a number typed before to the INVITE.
-pub fn goes_out() -> Ladder {
+pub(crate) fn goes_out() -> Ladder {
     takes_set_up() + is_routed() + [INVITE]
 }
 
 /// A call that came in gives way to one that the handset places meanwhile; `tail` is what its own message still needs.
-pub fn gives_way<const N: usize>(tail: [&str; N]) -> Ladder {
+pub(crate) fn gives_way<const N: usize>(tail: [&str; N]) -> Ladder {
     let own = [
         "S RemoveRecord",
         "! ended: the handset placed a call",
@@ -89,7 +89,7 @@ pub fn gives_way<const N: usize>(tail: [&str; N]) -> Ladder {
 }
 
 /// The handset is asked to ring for Bob.
-pub fn is_set_up_for_bob() -> Ladder {
+pub(crate) fn is_set_up_for_bob() -> Ladder {
     Ladder::from([
         "B Bind",
         "B* CancelPage",
@@ -99,7 +99,7 @@ pub fn is_set_up_for_bob() -> Ladder {
 }
 
 /// It rings: the caller is told, and both legs are opened.
-pub fn is_alerting() -> Ladder {
+pub(crate) fn is_alerting() -> Ladder {
     Ladder::from([
         "M Note [Alerting]",
         "P 180 (INVITE)",
@@ -111,7 +111,7 @@ pub fn is_alerting() -> Ladder {
 }
 
 /// The handset's user takes the call.
-pub fn is_taken() -> Ladder {
+pub(crate) fn is_taken() -> Ladder {
     Ladder::from([
         "M Connect",
         "M Note [Active]",
@@ -122,7 +122,7 @@ pub fn is_taken() -> Ladder {
 }
 
 /// The handset's user hangs up, with message number `seq` on its connection; `to_peer` is what the peer is told.
-pub fn is_hung_up<const N: usize>(to_peer: [&str; N], seq: u64) -> Ladder {
+pub(crate) fn is_hung_up<const N: usize>(to_peer: [&str; N], seq: u64) -> Ladder {
     Ladder::from(["M CloseSession [Ending]", "= Available"])
         + to_peer
         + [format!("B NwkAck {seq}").as_str()]
@@ -135,17 +135,17 @@ pub fn is_hung_up<const N: usize>(to_peer: [&str; N], seq: u64) -> Ladder {
 }
 
 /// The peer hangs up.
-pub fn is_hung_up_by_peer() -> Ladder {
+pub(crate) fn is_hung_up_by_peer() -> Ladder {
     Ladder::from(["P 200 (BYE)"]) + is_released([], "00", "hung up by the peer")
 }
 
 /// A call ends in which the handset took part, and it is asked to release for `reason`; `to_peer` is what the peer is told.
-pub fn is_released<const N: usize>(to_peer: [&str; N], reason: &str, told: &str) -> Ladder {
+pub(crate) fn is_released<const N: usize>(to_peer: [&str; N], reason: &str, told: &str) -> Ladder {
     Ladder::from(["M CloseSession [Ending]", "= Available"]) + to_peer + release(reason, told)
 }
 
 /// A call that rang in vain ends; the caller is answered with `status`.
-pub fn is_given_up(status: u16, reason: &str, told: &str) -> Ladder {
+pub(crate) fn is_given_up(status: u16, reason: &str, told: &str) -> Ladder {
     let refusal = format!("P {status} (INVITE)");
     Ladder::from(["M CloseSession [Ending]", &refusal]) + release(reason, told)
 }
@@ -157,7 +157,7 @@ fn release(reason: &str, told: &str) -> Ladder {
 }
 
 /// Nothing was heard of the handset for too long while it talked.
-pub fn is_lost() -> Ladder {
+pub(crate) fn is_lost() -> Ladder {
     Ladder::from([
         "M CloseSession [Ending]",
         "= Available",
@@ -168,6 +168,6 @@ pub fn is_lost() -> Ladder {
 }
 
 /// The handset confirmed a release, with message number `seq` on its connection.
-pub fn is_confirmed(seq: u64) -> Ladder {
+pub(crate) fn is_confirmed(seq: u64) -> Ladder {
     Ladder::from(["S RemoveRecord"]) + [format!("B NwkAck {seq}").as_str()]
 }
