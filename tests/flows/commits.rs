@@ -94,7 +94,7 @@ fn every_record_goes_to_the_store_as_well_and_rises() {
 
 #[test]
 fn a_record_stays_below_its_limit_and_reads_back() {
-    let mut s = talking();
+    let s = talking();
     let last = s.actions.iter().rev().find_map(|action| match action {
         Action::Store(Store::Record { record, .. }) => Some(record.clone()),
         _ => None,

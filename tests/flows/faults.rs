@@ -159,7 +159,7 @@ fn tells_presence() -> Happening {
 
 #[test]
 fn the_next_owner_goes_on_with_a_call_that_stands() {
-    let mut s = talking();
+    let s = talking();
     let mut next = inherited(&s);
     next.at("00:00", tells_presence()).then([
         "P ACK",
@@ -173,7 +173,7 @@ fn the_next_owner_goes_on_with_a_call_that_stands() {
 
 #[test]
 fn the_next_owner_ends_a_call_that_was_being_set_up() {
-    let mut s = hearing_ring_back();
+    let s = hearing_ring_back();
     let mut next = inherited(&s);
     next.at("00:00", tells_presence()).then([
         "M CloseSession [Ending]",

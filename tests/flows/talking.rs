@@ -135,7 +135,7 @@ fn the_display_is_written_once_a_second_at_most() {
 
 #[test]
 fn the_ladder_shows_each_message_and_order_but_no_key() {
-    let mut s = calling();
+    let s = calling();
     let entries = s.actions.iter().filter_map(|action| match action {
         Action::Ladder(entry) => Some(entry),
         _ => None,
