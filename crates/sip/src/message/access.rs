@@ -120,11 +120,6 @@ impl Message {
             .any(|value| value.raw().eq_ignore_ascii_case(element.as_bytes()))
     }
 
-    /// How many header lines have a name.
-    pub(super) fn count(&self, name: HeaderName) -> usize {
-        self.fields(Name::Known(name)).count()
-    }
-
     fn fields<'a, 'n: 'a>(&'a self, name: Name<'n>) -> impl Iterator<Item = Value<'a>> {
         self.parts
             .headers
@@ -143,7 +138,7 @@ impl Message {
         }
     }
 
-    fn value(&self, entry: &Entry) -> Value<'_> {
+    pub(super) fn value(&self, entry: &Entry) -> Value<'_> {
         Value::new(entry.value.of(&self.bytes))
     }
 }
@@ -187,17 +182,13 @@ impl Message {
     /// # Errors
     /// If it is missing, has blanks inside, or is not ASCII.
     pub fn call_id(&self) -> Result<&str, HeaderError> {
-        let name = HeaderName::CallId.as_str();
-        let raw = self
-            .header(HeaderName::CallId)
-            .ok_or(HeaderError::Missing { name })?
-            .raw();
-        let good = !raw.is_empty() && raw.iter().all(u8::is_ascii_graphic);
-        let text = std::str::from_utf8(raw).ok().filter(|_| good);
-        text.ok_or(HeaderError::Malformed {
-            name,
-            problem: "it must be visible ASCII without blanks",
-        })
+        let name = HeaderName::CallId;
+        let value = self.header(name).ok_or(HeaderError::Missing {
+            name: name.as_str(),
+        })?;
+        value
+            .visible()
+            .map_err(|error| error.in_header(name.as_str()))
     }
 
     /// CSeq.
@@ -323,16 +314,8 @@ impl Message {
             return Ok(None);
         };
         let text = value.text();
-        let (kind, _) = text.split_once(';').unwrap_or((&text, ""));
-        let name = HeaderName::ContentType.as_str();
-        let problem = "it must be type/subtype, such as application/sdp";
-        let (kind, sub) = kind
-            .split_once('/')
-            .ok_or(HeaderError::Malformed { name, problem })?;
-        let (kind, sub) = (grammar::trim_str(kind), grammar::trim_str(sub));
-        if !grammar::is_token(kind.as_bytes()) || !grammar::is_token(sub.as_bytes()) {
-            return Err(HeaderError::Malformed { name, problem });
-        }
+        let (kind, sub) = grammar::media_type(&text)
+            .map_err(|error| error.in_header(HeaderName::ContentType.as_str()))?;
         Ok(Some(format!("{kind}/{sub}").to_ascii_lowercase()))
     }
 
@@ -373,15 +356,8 @@ impl Message {
     }
 
     fn number<T: FromStr>(&self, name: HeaderName) -> Result<Option<T>, HeaderError> {
-        let Some(value) = self.header(name) else {
-            return Ok(None);
-        };
-        let problem = "it must be a number in its range";
-        let malformed = HeaderError::Malformed {
-            name: name.as_str(),
-            problem,
-        };
-        grammar::number(&value.text()).map(Some).ok_or(malformed)
+        let number = self.header(name).map(Value::number).transpose();
+        number.map_err(|error| error.in_header(name.as_str()))
     }
 }
 

@@ -1,30 +1,17 @@
 //! What RFC 3261 asks of the receiver of a message before it may act on it.
 
 use super::Message;
-use super::error::{HeaderError, Refusal};
+use super::cseq::CSeq;
+use super::error::{HeaderError, Refusal, SyntaxError};
 use super::grammar;
 use super::header_name::HeaderName;
-use super::lexer::Defect;
+use super::lexer::{Defect, StartLine};
 use super::method::Method;
-use super::name_addr::NameAddr;
+use super::name_addr::NameAddrView;
 use super::status::StatusCode;
-use super::uri::Scheme;
-use super::via::MAGIC_COOKIE;
-
-/// Headers that may stand there once only.
-const SINGLE: [HeaderName; 11] = [
-    HeaderName::From,
-    HeaderName::To,
-    HeaderName::CallId,
-    HeaderName::CSeq,
-    HeaderName::MaxForwards,
-    HeaderName::ContentLength,
-    HeaderName::ContentType,
-    HeaderName::Expires,
-    HeaderName::RAck,
-    HeaderName::RSeq,
-    HeaderName::SessionExpires,
-];
+use super::uri::{Scheme, UriView};
+use super::value::Value;
+use super::via::{MAGIC_COOKIE, ViaView};
 
 impl Message {
     /// Says whether the message may be acted on: a damaged request is answered with the refusal
@@ -40,12 +27,10 @@ impl Message {
         if let Some(defect) = self.parts.defect {
             return Err(refuse_defect(defect));
         }
-        self.check_single_headers().map_err(bad_header)?;
-        self.check_mandatory_headers()?;
-        self.check_addresses().map_err(bad_header)?;
-        match self.method() {
-            Some(method) => self.check_request(method),
-            None => Ok(()),
+        let found = self.check_headers().map_err(bad_header)?;
+        match &self.parts.start {
+            StartLine::Request { method, .. } => self.check_request(method, &found),
+            StartLine::Response { .. } => Ok(()),
         }
     }
 
@@ -60,61 +45,21 @@ impl Message {
         }
     }
 
-    fn check_single_headers(&self) -> Result<(), HeaderError> {
-        match SINGLE.iter().find(|name| self.count(**name) > 1) {
-            Some(name) => Err(HeaderError::Repeated {
-                name: name.as_str(),
-            }),
-            None => Ok(()),
+    /// Reads each header that must be readable, without a copy, and says what was found.
+    fn check_headers(&self) -> Result<Found, HeaderError> {
+        let mut found = Found::default();
+        for entry in &self.parts.headers {
+            if let Some(name) = entry.id {
+                found.note(name, self.value(entry))?;
+            }
         }
+        found.complete()
     }
 
-    fn check_mandatory_headers(&self) -> Result<(), Refusal> {
-        let via = self.top_via().map_err(bad_header)?;
-        self.vias().map_err(bad_header)?;
-        if via
-            .branch()
-            .is_some_and(|branch| branch.eq_ignore_ascii_case(MAGIC_COOKIE))
+    fn check_request(&self, method: &Method, found: &Found) -> Result<(), Refusal> {
+        if let Some(cseq) = &found.cseq
+            && cseq.method != *method
         {
-            return Err(refuse(
-                StatusCode::BAD_REQUEST,
-                "branch is the cookie alone; make it unique".into(),
-            ));
-        }
-        self.from().map_err(bad_header)?;
-        self.to().map_err(bad_header)?;
-        self.call_id().map_err(bad_header)?;
-        self.cseq().map_err(bad_header)?;
-        Ok(())
-    }
-
-    fn check_addresses(&self) -> Result<(), HeaderError> {
-        self.max_forwards()?;
-        self.content_length()?;
-        self.expires()?;
-        self.content_type()?;
-        self.routes()?;
-        self.record_routes()?;
-        self.check_star()?;
-        self.contacts()?.iter().try_for_each(check_contact)
-    }
-
-    /// A Contact of `*` stands alone (RFC 3261 section 20.10).
-    fn check_star(&self) -> Result<(), HeaderError> {
-        let mut contacts = self.headers(HeaderName::Contact);
-        let problem = "'*' must stand alone";
-        match contacts.any(|contact| contact.raw() == b"*") {
-            true if self.headers(HeaderName::Contact).count() > 1 => Err(HeaderError::Malformed {
-                name: "Contact",
-                problem,
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    fn check_request(&self, method: &Method) -> Result<(), Refusal> {
-        let cseq = self.cseq().map_err(bad_header)?;
-        if cseq.method != *method {
             return Err(match method {
                 Method::Other(name) => unknown_method(name),
                 _ => refuse(
@@ -123,7 +68,9 @@ impl Message {
                 ),
             });
         }
-        let uri = self.request_uri().map_err(bad_header)?;
+        let text = self.request_uri_text().unwrap_or_default();
+        let uri =
+            UriView::read(&text).map_err(|error| bad_header(error.in_header("Request-URI")))?;
         match uri.scheme() {
             Scheme::Other(scheme) => Err(refuse(
                 StatusCode::UNSUPPORTED_URI_SCHEME,
@@ -134,13 +81,128 @@ impl Message {
     }
 }
 
-fn check_contact(contact: &NameAddr) -> Result<(), HeaderError> {
-    let problem = "its expires is not a number below 2^32";
+/// What the headers told so far.
+#[derive(Default)]
+struct Found {
+    /// A bit for each name that was met.
+    names: u128,
+    /// How many hops the Vias name.
+    hops: usize,
+    cseq: Option<CSeq>,
+    /// Whether a Contact is `*`.
+    star: bool,
+}
+
+impl Found {
+    /// Takes in one header line.
+    fn note(&mut self, name: HeaderName, value: Value<'_>) -> Result<(), HeaderError> {
+        let bit = 1 << name as u32;
+        let is_first = self.names & bit == 0;
+        self.names |= bit;
+        if !is_first && stands_once(name) {
+            return Err(HeaderError::Repeated {
+                name: name.as_str(),
+            });
+        }
+        let read = match name {
+            HeaderName::Via => value.elements().try_for_each(|hop| self.hop(hop)),
+            HeaderName::From | HeaderName::To => read_address(value),
+            HeaderName::CallId => value.visible().map(drop),
+            HeaderName::CSeq => value.text().parse().map(|cseq| self.cseq = Some(cseq)),
+            HeaderName::MaxForwards => value.number::<u8>().map(drop),
+            HeaderName::Expires => value.number::<u32>().map(drop),
+            HeaderName::ContentType => grammar::media_type(&value.text()).map(drop),
+            HeaderName::Route | HeaderName::RecordRoute => {
+                value.elements().try_for_each(read_address)
+            }
+            HeaderName::Contact => self.contacts(value, is_first),
+            // Content-Length was read by the lexer; nothing here depends on the others.
+            _ => Ok(()),
+        };
+        read.map_err(|error| error.in_header(name.as_str()))
+    }
+
+    /// Reads one Via; the branch of the first must be unique.
+    fn hop(&mut self, hop: Value<'_>) -> Result<(), SyntaxError> {
+        let text = hop.text();
+        let via = ViaView::read(&text)?;
+        let branch = via.params.get("branch").unwrap_or_default();
+        if self.hops == 0 && branch.eq_ignore_ascii_case(MAGIC_COOKIE) {
+            return Err(SyntaxError("branch is the cookie alone; make it unique"));
+        }
+        self.hops += 1;
+        Ok(())
+    }
+
+    /// Reads one line of contacts; `*` stands alone (RFC 3261 section 20.10).
+    fn contacts(&mut self, value: Value<'_>, is_first: bool) -> Result<(), SyntaxError> {
+        let alone = SyntaxError("'*' must stand alone");
+        self.star |= value.raw() == b"*";
+        match self.star {
+            true if is_first => Ok(()),
+            true => Err(alone),
+            false => value
+                .elements()
+                .try_for_each(|contact| match contact.raw() {
+                    b"*" => Err(alone),
+                    _ => read_contact(contact),
+                }),
+        }
+    }
+
+    /// Says whether all headers are there that every message has.
+    fn complete(self) -> Result<Found, HeaderError> {
+        let is_there = |name: HeaderName| match name {
+            HeaderName::Via => self.hops > 0,
+            other => self.names & (1 << other as u32) != 0,
+        };
+        match MANDATORY.iter().find(|name| !is_there(**name)) {
+            Some(name) => Err(HeaderError::Missing {
+                name: name.as_str(),
+            }),
+            None => Ok(self),
+        }
+    }
+}
+
+/// Headers of every message. Max-Forwards is not among them: RFC 2543 had none.
+const MANDATORY: [HeaderName; 5] = [
+    HeaderName::Via,
+    HeaderName::From,
+    HeaderName::To,
+    HeaderName::CallId,
+    HeaderName::CSeq,
+];
+
+/// Whether a header may stand there once only.
+fn stands_once(name: HeaderName) -> bool {
+    matches!(
+        name,
+        HeaderName::From
+            | HeaderName::To
+            | HeaderName::CallId
+            | HeaderName::CSeq
+            | HeaderName::MaxForwards
+            | HeaderName::ContentLength
+            | HeaderName::ContentType
+            | HeaderName::Expires
+            | HeaderName::RAck
+            | HeaderName::RSeq
+            | HeaderName::SessionExpires
+    )
+}
+
+fn read_address(value: Value<'_>) -> Result<(), SyntaxError> {
+    NameAddrView::read(&value.text()).map(drop)
+}
+
+fn read_contact(value: Value<'_>) -> Result<(), SyntaxError> {
+    let text = value.text();
+    let contact = NameAddrView::read(&text)?;
     match contact.params.get("expires") {
-        Some(expires) if grammar::number::<u32>(expires).is_none() => Err(HeaderError::Malformed {
-            name: "Contact",
-            problem,
-        }),
+        Some(expires) if grammar::number::<u32>(expires).is_none() => {
+            Err(SyntaxError("its expires is not a number below 2^32"))
+        }
         _ => Ok(()),
     }
 }

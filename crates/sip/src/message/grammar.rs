@@ -2,51 +2,38 @@
 
 use std::borrow::Cow;
 
-/// Whether an octet may stand in a token.
-pub(crate) fn is_token_char(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric()
-        || matches!(
-            octet,
-            b'-' | b'.' | b'!' | b'%' | b'*' | b'_' | b'+' | b'`' | b'\'' | b'~'
-        )
-}
+use memchr::{memchr, memchr2};
+
+use super::error::SyntaxError;
+use super::octets::{BLANK, TOKEN};
 
 /// Whether a text is a token: at least one octet, all of them token characters.
 pub(crate) fn is_token(text: &[u8]) -> bool {
-    !text.is_empty() && text.iter().all(|octet| is_token_char(*octet))
-}
-
-/// Whether an octet is a blank, line ends of folding included.
-pub(crate) fn is_blank(octet: u8) -> bool {
-    matches!(octet, b' ' | b'\t' | b'\r' | b'\n')
+    !text.is_empty() && TOKEN.all(text)
 }
 
 /// The text without blanks at both ends.
-pub(crate) fn trim(mut text: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = text {
-        if !is_blank(*first) {
-            break;
-        }
-        text = rest;
-    }
-    while let [rest @ .., last] = text {
-        if !is_blank(*last) {
-            break;
-        }
-        text = rest;
-    }
-    text
+pub(crate) fn trim(text: &[u8]) -> &[u8] {
+    let text = &text[BLANK.span(text)..];
+    let end = text.iter().rposition(|octet| !BLANK.has(*octet));
+    &text[..end.map_or(0, |last| last + 1)]
 }
 
 /// [`trim`] for text.
 pub(crate) fn trim_str(text: &str) -> &str {
-    text.trim_matches([' ', '\t', '\r', '\n'])
+    // Blanks are ASCII, so that whole characters are left.
+    let text = &text[BLANK.span(text.as_bytes())..];
+    let last = text.bytes().rposition(|octet| !BLANK.has(octet));
+    &text[..last.map_or(0, |last| last + 1)]
 }
 
 /// The text on one line: every fold becomes one space, octets that are not UTF-8 show as U+FFFD.
 pub(crate) fn unfold(raw: &[u8]) -> Cow<'_, str> {
-    let text = String::from_utf8_lossy(raw);
-    if !text.contains(['\r', '\n']) {
+    let text = match std::str::from_utf8(raw) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(raw),
+    };
+    if memchr2(b'\r', b'\n', raw).is_none() {
         return text;
     }
     let lines = text
@@ -56,8 +43,24 @@ pub(crate) fn unfold(raw: &[u8]) -> Cow<'_, str> {
     Cow::Owned(lines.join(" "))
 }
 
+/// The text before and after the first of an octet; for short texts, which a search by words does not pay for.
+pub(crate) fn split_once(text: &str, octet: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|found| found == octet)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+/// The text before its parameters, and these from their first semicolon on.
+pub(crate) fn split_params(text: &str) -> (&str, &str) {
+    let at = text.bytes().position(|found| found == b';');
+    text.split_at(at.unwrap_or(text.len()))
+}
+
 /// Where the first octet of `wanted` stands outside quoted strings and angle brackets.
 pub(crate) fn find_bare(text: &[u8], wanted: u8) -> Option<usize> {
+    let first = memchr(wanted, text)?;
+    if memchr2(b'"', b'<', &text[..first]).is_none() {
+        return Some(first);
+    }
     let (mut quoted, mut escaped, mut bracketed) = (false, false, false);
     for (at, octet) in text.iter().enumerate() {
         match octet {
@@ -76,6 +79,10 @@ pub(crate) fn find_bare(text: &[u8], wanted: u8) -> Option<usize> {
 
 /// Where the first octet of `wanted` stands outside quoted strings.
 pub(crate) fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
+    let first = memchr(wanted, text)?;
+    if memchr(b'"', &text[..first]).is_none() {
+        return Some(first);
+    }
     let (mut quoted, mut escaped) = (false, false);
     text.iter().position(|octet| {
         let plain = !quoted && !escaped;
@@ -179,6 +186,18 @@ pub(crate) fn one_line(text: &str) -> Cow<'_, str> {
         Cow::Owned(text.replace(['\r', '\n', '\0'], " "))
     } else {
         Cow::Borrowed(text)
+    }
+}
+
+/// Type and subtype of a media type, its parameters left out.
+pub(crate) fn media_type(text: &str) -> Result<(&str, &str), SyntaxError> {
+    let (kind, sub) = split_once(split_params(text).0, b'/').unwrap_or_default();
+    let (kind, sub) = (trim_str(kind), trim_str(sub));
+    match is_token(kind.as_bytes()) && is_token(sub.as_bytes()) {
+        true => Ok((kind, sub)),
+        false => Err(SyntaxError(
+            "it must be type/subtype, such as application/sdp",
+        )),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 macro_rules! header_names {
-    ($($variant:ident $text:literal $lower:literal $(compact $compact:literal)? $(list $list:literal)?;)*) => {
+    ($($variant:ident $text:literal $(compact $compact:literal)? $(list $list:literal)?;)*) => {
         /// A header this crate knows by name.
         ///
         /// Names match without regard to case; compact forms (RFC 3261 section 7.3.3) are the same name.
@@ -12,19 +12,12 @@ macro_rules! header_names {
         #[allow(missing_docs)]
         pub enum HeaderName { $($variant,)* }
 
-        impl HeaderName {
-            /// Reads a name, long or compact, in any case; `None` if it is not known here.
-            pub fn parse(name: &[u8]) -> Option<HeaderName> {
-                let mut buffer = [0_u8; 32];
-                let lower = buffer.get_mut(..name.len())?;
-                lower.copy_from_slice(name);
-                lower.make_ascii_lowercase();
-                match &*lower {
-                    $($lower $(| $compact)? => Some(HeaderName::$variant),)*
-                    _ => None,
-                }
-            }
+        /// Every spelling, long and compact, with its name.
+        const SPELLINGS: &[(&str, HeaderName)] = &[
+            $(($text, HeaderName::$variant), $(($compact, HeaderName::$variant),)?)*
+        ];
 
+        impl HeaderName {
             /// The name in its usual spelling.
             pub fn as_str(self) -> &'static str {
                 match self { $(HeaderName::$variant => $text,)* }
@@ -40,75 +33,118 @@ macro_rules! header_names {
 }
 
 header_names! {
-    Accept "Accept" b"accept" list true;
-    AcceptEncoding "Accept-Encoding" b"accept-encoding" list true;
-    AcceptLanguage "Accept-Language" b"accept-language" list true;
-    AlertInfo "Alert-Info" b"alert-info" list true;
-    Allow "Allow" b"allow" list true;
-    AllowEvents "Allow-Events" b"allow-events" compact b"u" list true;
-    AuthenticationInfo "Authentication-Info" b"authentication-info";
-    Authorization "Authorization" b"authorization";
-    CallId "Call-ID" b"call-id" compact b"i";
-    CallInfo "Call-Info" b"call-info" list true;
-    Contact "Contact" b"contact" compact b"m" list true;
-    ContentDisposition "Content-Disposition" b"content-disposition";
-    ContentEncoding "Content-Encoding" b"content-encoding" compact b"e" list true;
-    ContentLanguage "Content-Language" b"content-language" list true;
-    ContentLength "Content-Length" b"content-length" compact b"l";
-    ContentType "Content-Type" b"content-type" compact b"c";
-    CSeq "CSeq" b"cseq";
-    Date "Date" b"date";
-    Diversion "Diversion" b"diversion" list true;
-    ErrorInfo "Error-Info" b"error-info" list true;
-    Event "Event" b"event" compact b"o";
-    Expires "Expires" b"expires";
-    FlowTimer "Flow-Timer" b"flow-timer";
-    From "From" b"from" compact b"f";
-    HistoryInfo "History-Info" b"history-info" list true;
-    Identity "Identity" b"identity" compact b"y";
-    InReplyTo "In-Reply-To" b"in-reply-to" list true;
-    MaxForwards "Max-Forwards" b"max-forwards";
-    MimeVersion "MIME-Version" b"mime-version";
-    MinExpires "Min-Expires" b"min-expires";
-    MinSe "Min-SE" b"min-se";
-    Organization "Organization" b"organization";
-    PAssertedIdentity "P-Asserted-Identity" b"p-asserted-identity" list true;
-    PPreferredIdentity "P-Preferred-Identity" b"p-preferred-identity" list true;
-    Path "Path" b"path" list true;
-    Priority "Priority" b"priority";
-    Privacy "Privacy" b"privacy";
-    ProxyAuthenticate "Proxy-Authenticate" b"proxy-authenticate";
-    ProxyAuthenticationInfo "Proxy-Authentication-Info" b"proxy-authentication-info";
-    ProxyAuthorization "Proxy-Authorization" b"proxy-authorization";
-    ProxyRequire "Proxy-Require" b"proxy-require" list true;
-    RAck "RAck" b"rack";
-    Reason "Reason" b"reason" list true;
-    RecordRoute "Record-Route" b"record-route" list true;
-    ReferSub "Refer-Sub" b"refer-sub";
-    ReferTo "Refer-To" b"refer-to" compact b"r";
-    ReferredBy "Referred-By" b"referred-by" compact b"b";
-    RemotePartyId "Remote-Party-ID" b"remote-party-id" list true;
-    Replaces "Replaces" b"replaces";
-    ReplyTo "Reply-To" b"reply-to";
-    Require "Require" b"require" list true;
-    RetryAfter "Retry-After" b"retry-after";
-    Route "Route" b"route" list true;
-    RSeq "RSeq" b"rseq";
-    Server "Server" b"server";
-    ServiceRoute "Service-Route" b"service-route" list true;
-    SessionExpires "Session-Expires" b"session-expires" compact b"x";
-    SipEtag "SIP-ETag" b"sip-etag";
-    SipIfMatch "SIP-If-Match" b"sip-if-match";
-    Subject "Subject" b"subject" compact b"s";
-    SubscriptionState "Subscription-State" b"subscription-state";
-    Supported "Supported" b"supported" compact b"k" list true;
-    Timestamp "Timestamp" b"timestamp";
-    To "To" b"to" compact b"t";
-    Unsupported "Unsupported" b"unsupported" list true;
-    UserAgent "User-Agent" b"user-agent";
-    Via "Via" b"via" compact b"v" list true;
-    Warning "Warning" b"warning" list true;
-    WwwAuthenticate "WWW-Authenticate" b"www-authenticate";
+    Accept "Accept" list true;
+    AcceptEncoding "Accept-Encoding" list true;
+    AcceptLanguage "Accept-Language" list true;
+    AlertInfo "Alert-Info" list true;
+    Allow "Allow" list true;
+    AllowEvents "Allow-Events" compact "u" list true;
+    AuthenticationInfo "Authentication-Info";
+    Authorization "Authorization";
+    CallId "Call-ID" compact "i";
+    CallInfo "Call-Info" list true;
+    Contact "Contact" compact "m" list true;
+    ContentDisposition "Content-Disposition";
+    ContentEncoding "Content-Encoding" compact "e" list true;
+    ContentLanguage "Content-Language" list true;
+    ContentLength "Content-Length" compact "l";
+    ContentType "Content-Type" compact "c";
+    CSeq "CSeq";
+    Date "Date";
+    Diversion "Diversion" list true;
+    ErrorInfo "Error-Info" list true;
+    Event "Event" compact "o";
+    Expires "Expires";
+    FlowTimer "Flow-Timer";
+    From "From" compact "f";
+    HistoryInfo "History-Info" list true;
+    Identity "Identity" compact "y";
+    InReplyTo "In-Reply-To" list true;
+    MaxForwards "Max-Forwards";
+    MimeVersion "MIME-Version";
+    MinExpires "Min-Expires";
+    MinSe "Min-SE";
+    Organization "Organization";
+    PAssertedIdentity "P-Asserted-Identity" list true;
+    PPreferredIdentity "P-Preferred-Identity" list true;
+    Path "Path" list true;
+    Priority "Priority";
+    Privacy "Privacy";
+    ProxyAuthenticate "Proxy-Authenticate";
+    ProxyAuthenticationInfo "Proxy-Authentication-Info";
+    ProxyAuthorization "Proxy-Authorization";
+    ProxyRequire "Proxy-Require" list true;
+    RAck "RAck";
+    Reason "Reason" list true;
+    RecordRoute "Record-Route" list true;
+    ReferSub "Refer-Sub";
+    ReferTo "Refer-To" compact "r";
+    ReferredBy "Referred-By" compact "b";
+    RemotePartyId "Remote-Party-ID" list true;
+    Replaces "Replaces";
+    ReplyTo "Reply-To";
+    Require "Require" list true;
+    RetryAfter "Retry-After";
+    Route "Route" list true;
+    RSeq "RSeq";
+    Server "Server";
+    ServiceRoute "Service-Route" list true;
+    SessionExpires "Session-Expires" compact "x";
+    SipEtag "SIP-ETag";
+    SipIfMatch "SIP-If-Match";
+    Subject "Subject" compact "s";
+    SubscriptionState "Subscription-State";
+    Supported "Supported" compact "k" list true;
+    Timestamp "Timestamp";
+    To "To" compact "t";
+    Unsupported "Unsupported" list true;
+    UserAgent "User-Agent";
+    Via "Via" compact "v" list true;
+    Warning "Warning" list true;
+    WwwAuthenticate "WWW-Authenticate";
+}
+
+impl HeaderName {
+    /// Reads a name, long or compact, in any case; `None` if it is not known here.
+    pub fn parse(name: &[u8]) -> Option<HeaderName> {
+        let mut slot = first_slot(name)?;
+        while let Some((spelling, found)) = SLOTS[slot] {
+            let spelling = spelling.as_bytes();
+            if spelling == name || spelling.eq_ignore_ascii_case(name) {
+                return Some(found);
+            }
+            slot = (slot + 1) % SLOTS.len();
+        }
+        None
+    }
+}
+
+/// The spellings in a hash table with open addressing: each stands in its first slot or, if that is taken, in the next free one.
+static SLOTS: [Option<(&str, HeaderName)>; 256] = {
+    let mut slots = [None; 256];
+    let mut at = 0;
+    while at < SPELLINGS.len() {
+        let mut slot = first_slot(SPELLINGS[at].0.as_bytes()).expect("no name is empty");
+        while slots[slot].is_some() {
+            slot = (slot + 1) % slots.len();
+        }
+        slots[slot] = Some(SPELLINGS[at]);
+        at += 1;
+    }
+    slots
+};
+
+/// Where a name, in any case, is looked for first; `None` for no name at all.
+const fn first_slot(name: &[u8]) -> Option<usize> {
+    let ([first, ..], [.., last]) = (name, name) else {
+        return None;
+    };
+    let middle = name[name.len() / 2];
+    // Letters in small; a hyphen stays one.
+    let [first, middle, last] = [*first as usize, middle as usize, *last as usize];
+    // With these factors only three of the spellings miss their first slot.
+    let sum = name.len() * 77 + (first | 32) * 83 + (middle | 32) * 226 + (last | 32) * 21;
+    Some(sum % 256)
 }
 
 impl fmt::Display for HeaderName {
@@ -145,5 +181,26 @@ impl From<HeaderName> for Name<'_> {
 impl<'a> From<&'a str> for Name<'a> {
     fn from(name: &'a str) -> Self {
         HeaderName::parse(name.as_bytes()).map_or(Name::Other(name), Name::Known)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_is_found_in_any_case() {
+        for (spelling, name) in SPELLINGS {
+            for text in [
+                *spelling,
+                &spelling.to_lowercase(),
+                &spelling.to_uppercase(),
+            ] {
+                assert_eq!(HeaderName::parse(text.as_bytes()), Some(*name), "{text}");
+            }
+        }
+        for unknown in ["", "z", "Vi", "Viaa", "X-Via", "From\r", "\u{ef}"] {
+            assert_eq!(HeaderName::parse(unknown.as_bytes()), None, "{unknown}");
+        }
     }
 }

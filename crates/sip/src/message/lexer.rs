@@ -2,13 +2,14 @@
 
 use std::ops::Range;
 
-use memchr::{memchr, memmem};
+use memchr::{memchr, memchr3, memmem};
 use smallvec::SmallVec;
 
 use super::error::ParseError;
 use super::grammar;
 use super::header_name::HeaderName;
 use super::method::Method;
+use super::octets::{BLANK, TOKEN};
 
 /// Headers that fit without a further allocation.
 const USUAL_HEADERS: usize = 24;
@@ -127,8 +128,8 @@ pub(super) fn lex(buffer: &[u8]) -> Result<Parts, ParseError> {
             parts.body = at;
             return Ok(parts);
         }
-        let end = logical_line_end(buffer, at).ok_or(ParseError::Truncated)?;
-        match header(buffer, at, end) {
+        let line = logical_line(buffer, at).ok_or(ParseError::Truncated)?;
+        match header(buffer, at, &line) {
             Ok(entry) => {
                 if entry.id == Some(HeaderName::ContentLength) {
                     content_length(&mut parts, entry.value.of(buffer));
@@ -137,7 +138,7 @@ pub(super) fn lex(buffer: &[u8]) -> Result<Parts, ParseError> {
             }
             Err(problem) => parts.note(Defect::Header(problem)),
         }
-        at = end + 2;
+        at = line.end + 2;
     }
     parts.body = at + 2;
     Ok(parts)
@@ -155,24 +156,48 @@ fn line_end(buffer: &[u8], from: usize) -> Option<usize> {
     }
 }
 
-/// [`line_end`] of the last of the lines that are folded into one.
-fn logical_line_end(buffer: &[u8], from: usize) -> Option<usize> {
-    let mut end = line_end(buffer, from)?;
-    while matches!(buffer.get(end + 2), Some(b' ' | b'\t')) {
-        end = line_end(buffer, end + 2)?;
+/// A header with its folds.
+struct LogicalLine {
+    /// Where the CRLF that ends it starts.
+    end: usize,
+    /// Whether it holds a NUL, or a CR or LF that is not part of a fold.
+    has_stray_control: bool,
+}
+
+fn logical_line(buffer: &[u8], from: usize) -> Option<LogicalLine> {
+    let (mut at, mut has_stray_control) = (from, false);
+    loop {
+        at += memchr3(b'\r', b'\n', 0, &buffer[at..])?;
+        match buffer[at..] {
+            [b'\r', b'\n', b' ' | b'\t', ..] => at += 2,
+            [b'\r', b'\n', ..] => {
+                return Some(LogicalLine {
+                    end: at,
+                    has_stray_control,
+                });
+            }
+            _ => {
+                has_stray_control = true;
+                at += 1;
+            }
+        }
     }
-    Some(end)
 }
 
 /// Reads one header; blanks before the colon are allowed (RFC 3261 section 25.1, HCOLON).
-fn header(buffer: &[u8], start: usize, end: usize) -> Result<Entry, &'static str> {
+fn header(buffer: &[u8], start: usize, logical: &LogicalLine) -> Result<Entry, &'static str> {
+    let end = logical.end;
     let line = &buffer[start..end];
-    let colon = memchr(b':', line).ok_or("header line without a colon")?;
-    let name = line[..colon].trim_ascii_end();
-    if !grammar::is_token(name) {
+    let name = TOKEN.span(line);
+    let colon = match line.get(name) {
+        Some(b':') => name,
+        _ => memchr(b':', line).ok_or("header line without a colon")?,
+    };
+    let name = &line[..name];
+    if name.is_empty() || !BLANK.all(&line[name.len()..colon]) {
         return Err("header name is not a token");
     }
-    if has_stray_control(line) {
+    if logical.has_stray_control {
         return Err("NUL, or CR or LF alone, inside a header; end lines with both");
     }
     let rest = &line[colon + 1..];
@@ -186,15 +211,6 @@ fn header(buffer: &[u8], start: usize, end: usize) -> Result<Entry, &'static str
         name: Span::new(start..start + name.len()),
         value: Span::new(value_start..value_start + value.len()),
         line: Span::new(start..end + 2),
-    })
-}
-
-/// Whether a NUL stands there, or a CR or LF that is not part of a fold.
-fn has_stray_control(line: &[u8]) -> bool {
-    memchr::memchr3_iter(b'\r', b'\n', 0, line).any(|at| match line[at] {
-        b'\r' => line.get(at + 1) != Some(&b'\n'),
-        b'\n' => at == 0 || line[at - 1] != b'\r',
-        _ => true,
     })
 }
 
@@ -248,7 +264,7 @@ fn request_line(line: &[u8], defect: &mut Option<Defect>) -> Result<StartLine, P
     let uri = text.get(first + 1..last).unwrap_or_default();
     if uri.is_empty() {
         defect.get_or_insert(Defect::StartLine("no Request-URI"));
-    } else if uri.iter().any(|octet| grammar::is_blank(*octet)) {
+    } else if uri.iter().any(|octet| BLANK.has(*octet)) {
         defect.get_or_insert(Defect::StartLine(
             "blank inside the Request-URI or around it; one space parts the three",
         ));

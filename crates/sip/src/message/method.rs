@@ -44,45 +44,45 @@ pub enum Method {
     Other(Box<str>),
 }
 
-/// The methods that have a name of their own here.
-const KNOWN: [(Method, &str); 16] = [
-    (Method::Invite, "INVITE"),
-    (Method::Ack, "ACK"),
-    (Method::Bye, "BYE"),
-    (Method::Cancel, "CANCEL"),
-    (Method::Register, "REGISTER"),
-    (Method::Options, "OPTIONS"),
-    (Method::Prack, "PRACK"),
-    (Method::Update, "UPDATE"),
-    (Method::Info, "INFO"),
-    (Method::Subscribe, "SUBSCRIBE"),
-    (Method::Notify, "NOTIFY"),
-    (Method::Refer, "REFER"),
-    (Method::Message, "MESSAGE"),
-    (Method::Publish, "PUBLISH"),
-    (Method::Service, "SERVICE"),
-    (Method::Benotify, "BENOTIFY"),
-];
+macro_rules! known_methods {
+    ($($variant:ident $name:literal;)*) => {
+        impl Method {
+            /// Reads a method; `None` if the text is not a token (RFC 3261 section 25.1).
+            pub fn parse(text: &str) -> Option<Method> {
+                match text {
+                    $($name => Some(Method::$variant),)*
+                    other => grammar::is_token(other.as_bytes()).then(|| Method::Other(other.into())),
+                }
+            }
 
-impl Method {
-    /// Reads a method; `None` if the text is not a token (RFC 3261 section 25.1).
-    pub fn parse(text: &str) -> Option<Method> {
-        if let Some((method, _)) = KNOWN.iter().find(|(_, name)| *name == text) {
-            return Some(method.clone());
+            /// The name as it goes on the wire.
+            pub fn as_str(&self) -> &str {
+                match self {
+                    $(Method::$variant => $name,)*
+                    Method::Other(name) => name,
+                }
+            }
         }
-        grammar::is_token(text.as_bytes()).then(|| Method::Other(text.into()))
-    }
+    };
+}
 
-    /// The name as it goes on the wire.
-    pub fn as_str(&self) -> &str {
-        match self {
-            Method::Other(name) => name,
-            known => KNOWN
-                .iter()
-                .find(|(method, _)| method == known)
-                .map_or("", |(_, name)| name),
-        }
-    }
+known_methods! {
+    Invite "INVITE";
+    Ack "ACK";
+    Bye "BYE";
+    Cancel "CANCEL";
+    Register "REGISTER";
+    Options "OPTIONS";
+    Prack "PRACK";
+    Update "UPDATE";
+    Info "INFO";
+    Subscribe "SUBSCRIBE";
+    Notify "NOTIFY";
+    Refer "REFER";
+    Message "MESSAGE";
+    Publish "PUBLISH";
+    Service "SERVICE";
+    Benotify "BENOTIFY";
 }
 
 impl fmt::Display for Method {

@@ -17,6 +17,7 @@ mod header_name;
 mod lexer;
 mod method;
 mod name_addr;
+mod octets;
 mod params;
 mod status;
 mod uri;
@@ -26,7 +27,7 @@ mod via;
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 pub use builder::Builder;
 pub use convert::ConversionError;
@@ -76,8 +77,7 @@ impl Message {
     /// [`Message::parse`] without a limit.
     fn read(datagram: Bytes) -> Result<Message, ParseError> {
         let mut bytes = datagram;
-        let start = lexer::leading_line_ends(&bytes);
-        bytes = bytes.slice(start..);
+        bytes.advance(lexer::leading_line_ends(&bytes));
         let mut parts = lexer::lex(&bytes)?;
         let arrived = bytes.len() - parts.body;
         match parts.content_length {

@@ -1,12 +1,13 @@
 //! Addresses with a display name: From, To, Contact, Route and their like.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 
 use super::error::SyntaxError;
 use super::grammar;
-use super::params::Params;
-use super::uri::Uri;
+use super::params::{Params, ParamsView};
+use super::uri::{Uri, UriView};
 
 /// `"Display" <uri>;params` (RFC 3261 section 20.10).
 #[derive(Debug, Clone, PartialEq)]
@@ -59,22 +60,48 @@ impl FromStr for NameAddr {
     type Err = SyntaxError;
 
     fn from_str(text: &str) -> Result<NameAddr, SyntaxError> {
+        NameAddrView::read(text).map(NameAddr::from)
+    }
+}
+
+impl From<NameAddrView<'_>> for NameAddr {
+    fn from(view: NameAddrView<'_>) -> NameAddr {
+        NameAddr {
+            display: view.display.map(Into::into),
+            uri: view.uri.into(),
+            params: view.params.into(),
+        }
+    }
+}
+
+/// An address that was read and still stands where it stood: the parts of a [`NameAddr`].
+#[derive(Debug)]
+pub(super) struct NameAddrView<'a> {
+    display: Option<Cow<'a, str>>,
+    uri: UriView<'a>,
+    pub(super) params: ParamsView<'a>,
+}
+
+impl<'a> NameAddrView<'a> {
+    /// Reads an address, as [`NameAddr`] is read from text.
+    pub(super) fn read(text: &'a str) -> Result<NameAddrView<'a>, SyntaxError> {
         let text = grammar::trim_str(text);
         let (display, rest) = split_display(text)?;
         let Some(inside) = rest.strip_prefix('<') else {
             return bare(text);
         };
-        let end = inside.find('>').ok_or(SyntaxError("'<' without '>'"))?;
-        Ok(NameAddr {
+        let (uri, params) =
+            grammar::split_once(inside, b'>').ok_or(SyntaxError("'<' without '>'"))?;
+        Ok(NameAddrView {
             display,
-            uri: inside[..end].parse()?,
-            params: Params::parse(&inside[end + 1..])?,
+            uri: UriView::read(uri)?,
+            params: ParamsView::read(params)?,
         })
     }
 }
 
 /// Display name, if any, and the text from `<` on.
-fn split_display(text: &str) -> Result<(Option<Box<str>>, &str), SyntaxError> {
+fn split_display(text: &str) -> Result<(Option<Cow<'_, str>>, &str), SyntaxError> {
     if text.starts_with('"') {
         let len = grammar::quoted_len(text).ok_or(SyntaxError("quote without its end"))?;
         let (quoted, rest) = text.split_at(len);
@@ -82,9 +109,9 @@ fn split_display(text: &str) -> Result<(Option<Box<str>>, &str), SyntaxError> {
         if !rest.starts_with('<') {
             return Err(SyntaxError("no '<' after the display name"));
         }
-        return Ok((Some(grammar::unquote(quoted).into()), rest));
+        return Ok((Some(grammar::unquote(quoted)), rest));
     }
-    let Some(at) = text.find('<') else {
+    let Some(at) = text.bytes().position(|octet| octet == b'<') else {
         return Ok((None, text));
     };
     let (display, rest) = text.split_at(at);
@@ -95,21 +122,20 @@ fn split_display(text: &str) -> Result<(Option<Box<str>>, &str), SyntaxError> {
             "display name with a special character; quote it",
         ));
     }
-    Ok(((!display.is_empty()).then(|| display.into()), rest))
+    Ok(((!display.is_empty()).then_some(display.into()), rest))
 }
 
 /// An address without brackets: its parameters belong to the header (RFC 3261 section 20.10).
-fn bare(text: &str) -> Result<NameAddr, SyntaxError> {
-    let at = text.find(';').unwrap_or(text.len());
-    let (uri, params) = text.split_at(at);
-    let uri: Uri = grammar::trim_str(uri).parse()?;
-    if uri.headers().is_some() {
+fn bare(text: &str) -> Result<NameAddrView<'_>, SyntaxError> {
+    let (uri, params) = grammar::split_params(text);
+    let uri = UriView::read(grammar::trim_str(uri))?;
+    if uri.has_headers() {
         return Err(SyntaxError("URI with '?' must stand in angle brackets"));
     }
-    Ok(NameAddr {
+    Ok(NameAddrView {
         display: None,
         uri,
-        params: Params::parse(params)?,
+        params: ParamsView::read(params)?,
     })
 }
 

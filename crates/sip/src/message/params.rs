@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::error::SyntaxError;
 use super::grammar;
+use super::octets::{PARAM_NAME, PARAM_VALUE};
 
 /// Parameters as they stand in the message: `;name=value;flag`.
 ///
@@ -25,31 +26,17 @@ impl Params {
     /// # Errors
     /// A quoted string that does not end, a name that is no token, text after a quoted value.
     pub fn parse(text: &str) -> Result<Params, SyntaxError> {
-        let text = grammar::trim_str(text);
-        if !text.is_empty() && !text.starts_with(';') {
-            return Err(SyntaxError(
-                "text where a parameter should start; put ';' before it",
-            ));
-        }
-        for element in Pieces(text) {
-            check_parameter(element)?;
-        }
-        Ok(Params { text: text.into() })
+        ParamsView::read(text).map(Params::from)
     }
 
     /// Name and value of each parameter in order; the value without its quotes, `None` for a flag.
     pub fn iter(&self) -> impl Iterator<Item = (&str, Option<&str>)> {
-        Pieces(&self.text).filter_map(|piece| {
-            let (name, value) = split(piece);
-            (!name.is_empty()).then(|| (name, value.map(strip_quotes)))
-        })
+        named(&self.text)
     }
 
     /// Value of a parameter without its quotes; empty for a flag, `None` if it is not there.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter()
-            .find(|(found, _)| found.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.unwrap_or(""))
+        find(&self.text, name)
     }
 
     /// Value of a parameter with the backslashes of its quoted string resolved.
@@ -124,6 +111,53 @@ impl fmt::Display for Params {
     }
 }
 
+/// Parameters that were read and still stand where they stood.
+#[derive(Debug)]
+pub(super) struct ParamsView<'a> {
+    text: Cow<'a, str>,
+}
+
+impl<'a> ParamsView<'a> {
+    /// [`Params::parse`] without a copy.
+    pub(super) fn read(text: &'a str) -> Result<ParamsView<'a>, SyntaxError> {
+        let text = grammar::trim_str(text);
+        check(text)?;
+        Ok(ParamsView { text: text.into() })
+    }
+
+    /// [`ParamsView::read`] of a text made for it.
+    pub(super) fn read_owned(text: String) -> Result<ParamsView<'a>, SyntaxError> {
+        check(&text)?;
+        Ok(ParamsView { text: text.into() })
+    }
+
+    /// [`Params::get`].
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        find(&self.text, name)
+    }
+}
+
+impl From<ParamsView<'_>> for Params {
+    fn from(view: ParamsView<'_>) -> Params {
+        Params {
+            text: view.text.into(),
+        }
+    }
+}
+
+fn named(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
+    Pieces(text).filter_map(|piece| {
+        let (name, value) = split(piece);
+        (!name.is_empty()).then(|| (name, value.map(strip_quotes)))
+    })
+}
+
+fn find<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    named(text)
+        .find(|(found, _)| found.eq_ignore_ascii_case(name))
+        .map(|(_, value)| value.unwrap_or(""))
+}
+
 /// Text between the semicolons that stand outside quotes, the first semicolon skipped.
 struct Pieces<'a>(&'a str);
 
@@ -132,7 +166,9 @@ impl<'a> Iterator for Pieces<'a> {
 
     fn next(&mut self) -> Option<&'a str> {
         let text = self.0.strip_prefix(';')?;
-        let end = grammar::find_unquoted(text.as_bytes(), b';').unwrap_or(text.len());
+        let end = plain_len(text.as_bytes())
+            .or_else(|| grammar::find_unquoted(text.as_bytes(), b';'))
+            .unwrap_or(text.len());
         self.0 = &text[end..];
         Some(&text[..end])
     }
@@ -140,7 +176,7 @@ impl<'a> Iterator for Pieces<'a> {
 
 /// Name and raw value of one parameter.
 fn split(piece: &str) -> (&str, Option<&str>) {
-    match piece.split_once('=') {
+    match grammar::split_once(piece, b'=') {
         Some((name, value)) => (grammar::trim_str(name), Some(grammar::trim_str(value))),
         None => (grammar::trim_str(piece), None),
     }
@@ -158,11 +194,41 @@ fn clean(text: &str) -> Cow<'_, str> {
     grammar::one_line(text)
 }
 
-fn check_parameter(piece: &str) -> Result<(), SyntaxError> {
-    let (name, value) = split(piece);
+/// Length of the parameter at the start of the text, up to `;` or the end, if nothing in it needs a second look:
+/// no blank, no quote, the name a good one.
+fn plain_len(text: &[u8]) -> Option<usize> {
+    let name = PARAM_NAME.span(text);
+    let end = match text.get(name) {
+        Some(b'=') if name > 0 => name + 1 + PARAM_VALUE.span(&text[name + 1..]),
+        _ => name,
+    };
+    matches!(text.get(end), None | Some(b';')).then_some(end)
+}
+
+fn check(text: &str) -> Result<(), SyntaxError> {
+    if !text.is_empty() && !text.starts_with(';') {
+        return Err(SyntaxError(
+            "text where a parameter should start; put ';' before it",
+        ));
+    }
+    let mut rest = text;
+    while let Some(inside) = rest.strip_prefix(';') {
+        let end = match plain_len(inside.as_bytes()) {
+            Some(end) => end,
+            None => check_odd(inside)?,
+        };
+        rest = &inside[end..];
+    }
+    Ok(())
+}
+
+/// Checks the parameter at the start of the text; its length.
+fn check_odd(text: &str) -> Result<usize, SyntaxError> {
+    let end = grammar::find_unquoted(text.as_bytes(), b';').unwrap_or(text.len());
+    let (name, value) = split(&text[..end]);
     match value {
         // Empty parameters (";;") are common and harmless.
-        None if name.is_empty() => return Ok(()),
+        None if name.is_empty() => return Ok(end),
         None => {}
         Some(value)
             if value.starts_with('"') && grammar::quoted_len(value) == Some(value.len()) => {}
@@ -171,23 +237,17 @@ fn check_parameter(piece: &str) -> Result<(), SyntaxError> {
                 "quoted parameter value does not end where the parameter does",
             ));
         }
-        Some(value)
-            if value
-                .bytes()
-                .any(|octet| octet == b'"' || grammar::is_blank(octet)) =>
-        {
+        Some(value) if !PARAM_VALUE.all(value.as_bytes()) => {
             return Err(SyntaxError(
                 "blank or quote inside a parameter value; quote the value",
             ));
         }
         Some(_) => {}
     }
-    // Slash, brackets and such stand in names of URI parameters (RFC 3261 section 25.1, paramchar).
-    let good = |octet: u8| grammar::is_token_char(octet) || b"[]/:&$()".contains(&octet);
-    if name.is_empty() || !name.bytes().all(good) {
+    if name.is_empty() || !PARAM_NAME.all(name.as_bytes()) {
         return Err(SyntaxError("parameter name is not a token"));
     }
-    Ok(())
+    Ok(end)
 }
 
 #[cfg(test)]

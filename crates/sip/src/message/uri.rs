@@ -2,13 +2,15 @@
 
 mod escape;
 mod host;
+mod view;
 
 use std::fmt;
 use std::str::FromStr;
 
-use escape::{check_escapes, escape, escape_user, normal, unescape};
+use escape::{escape, escape_user, normal, unescape};
 pub use host::Host;
-pub(crate) use host::parse_hostport;
+pub(super) use host::{HostView, read_hostport};
+pub(super) use view::UriView;
 
 use super::error::SyntaxError;
 use super::params::Params;
@@ -201,105 +203,21 @@ impl FromStr for Uri {
     type Err = SyntaxError;
 
     fn from_str(text: &str) -> Result<Uri, SyntaxError> {
-        let bad = |octet: u8| octet <= b' ' || octet >= 0x7f || matches!(octet, b'<' | b'>' | b'"');
-        if text.bytes().any(bad) {
-            return Err(SyntaxError(
-                "URI with a blank, quote, bracket or non-ASCII character; escape it as %HH",
-            ));
+        UriView::read(text).map(Uri::from)
+    }
+}
+
+impl From<UriView<'_>> for Uri {
+    fn from(view: UriView<'_>) -> Uri {
+        Uri {
+            scheme: view.scheme,
+            user: view.user.map(Into::into),
+            password: view.password.map(Into::into),
+            host: view.host.map(Host::from),
+            port: view.port,
+            params: view.params.into(),
+            headers: view.headers.map(Into::into),
         }
-        let (scheme, rest) = text
-            .split_once(':')
-            .ok_or(SyntaxError("URI without a scheme"))?;
-        let scheme = parse_scheme(scheme)?;
-        match scheme {
-            Scheme::Sip | Scheme::Sips => parse_sip(scheme, rest),
-            Scheme::Tel => parse_tel(rest),
-            Scheme::Other(_) => Ok(opaque(scheme, Some(rest.into()), Params::new())),
-        }
-    }
-}
-
-fn parse_scheme(text: &str) -> Result<Scheme, SyntaxError> {
-    let good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'+' | b'-' | b'.');
-    if !text.starts_with(|c: char| c.is_ascii_alphabetic()) || !text.bytes().all(good) {
-        return Err(SyntaxError("URI without a scheme"));
-    }
-    let lower = text.to_ascii_lowercase();
-    Ok(match lower.as_str() {
-        "sip" => Scheme::Sip,
-        "sips" => Scheme::Sips,
-        "tel" => Scheme::Tel,
-        _ => Scheme::Other(lower.into()),
-    })
-}
-
-fn opaque(scheme: Scheme, user: Option<Box<str>>, params: Params) -> Uri {
-    Uri {
-        scheme,
-        user,
-        password: None,
-        host: None,
-        port: None,
-        params,
-        headers: None,
-    }
-}
-
-fn parse_tel(rest: &str) -> Result<Uri, SyntaxError> {
-    let at = rest.find(';').unwrap_or(rest.len());
-    let (number, params) = rest.split_at(at);
-    if number.is_empty() {
-        return Err(SyntaxError("tel URI without a number"));
-    }
-    Ok(opaque(
-        Scheme::Tel,
-        Some(number.into()),
-        Params::parse(params)?,
-    ))
-}
-
-fn parse_sip(scheme: Scheme, rest: &str) -> Result<Uri, SyntaxError> {
-    check_escapes(rest)?;
-    // '@' must be escaped in every part, so the first one ends the user (which may have ';' and '?').
-    let (userinfo, rest) = match rest.split_once('@') {
-        Some((userinfo, rest)) => (Some(userinfo), rest),
-        None => (None, rest),
-    };
-    let (user, password) = match userinfo.map(|all| {
-        all.split_once(':')
-            .map_or((all, None), |(u, p)| (u, Some(p)))
-    }) {
-        Some(("", _)) => return Err(SyntaxError("'@' without a user before it")),
-        Some((user, password)) => (Some(user), password),
-        None => (None, None),
-    };
-    let (rest, headers) = match rest.split_once('?') {
-        Some((rest, headers)) => (rest, Some(headers)),
-        None => (rest, None),
-    };
-    if rest.contains('@') {
-        return Err(SyntaxError("second '@' in the URI; escape it as %40"));
-    }
-    let at = rest.find(';').unwrap_or(rest.len());
-    let (hostport, params) = rest.split_at(at);
-    let (host, port) = parse_hostport(hostport)?;
-    Ok(Uri {
-        scheme,
-        user: user.map(Into::into),
-        password: password.map(Into::into),
-        host: Some(host),
-        port,
-        params: parse_params(params)?,
-        headers: headers.map(Into::into),
-    })
-}
-
-/// Reads parameters; escapes that hide an unreserved character mean that character (RFC 3261 section 19.1.2), so that
-/// `%6C%72` is found as `lr`.
-fn parse_params(text: &str) -> Result<Params, SyntaxError> {
-    match text.contains('%') {
-        true => Params::parse(&normal(text)),
-        false => Params::parse(text),
     }
 }
 

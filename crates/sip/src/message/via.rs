@@ -6,8 +6,9 @@ use std::str::FromStr;
 
 use super::error::SyntaxError;
 use super::grammar;
-use super::params::Params;
-use super::uri::{Host, parse_hostport};
+use super::octets::TOKEN;
+use super::params::{Params, ParamsView};
+use super::uri::{Host, HostView, read_hostport};
 
 /// Start of every branch made after RFC 3261 (section 8.1.1.7).
 pub const MAGIC_COOKIE: &str = "z9hG4bK";
@@ -92,34 +93,64 @@ impl FromStr for Via {
     type Err = SyntaxError;
 
     fn from_str(text: &str) -> Result<Via, SyntaxError> {
-        let at = text.find(';').unwrap_or(text.len());
-        let (head, params) = text.split_at(at);
-        let (name, rest) = head
-            .split_once('/')
-            .ok_or(SyntaxError("no sent-protocol"))?;
-        let (version, rest) = rest
-            .split_once('/')
-            .ok_or(SyntaxError("no sent-protocol"))?;
-        let good = grammar::trim_str(name).eq_ignore_ascii_case("SIP")
-            && grammar::trim_str(version) == "2.0";
-        if !good {
-            return Err(SyntaxError("sent-protocol is not SIP/2.0"));
+        ViaView::read(text).map(Via::from)
+    }
+}
+
+impl From<ViaView<'_>> for Via {
+    fn from(view: ViaView<'_>) -> Via {
+        Via {
+            transport: view.transport.to_ascii_uppercase().into(),
+            host: view.host.into(),
+            port: view.port,
+            params: view.params.into(),
         }
+    }
+}
+
+/// A Via that was read and still stands where it stood: the parts of a [`Via`].
+#[derive(Debug)]
+pub(super) struct ViaView<'a> {
+    transport: &'a str,
+    host: HostView<'a>,
+    port: Option<u16>,
+    pub(super) params: ParamsView<'a>,
+}
+
+impl<'a> ViaView<'a> {
+    /// Reads one hop, as [`Via`] is read from text.
+    pub(super) fn read(text: &'a str) -> Result<ViaView<'a>, SyntaxError> {
+        let (head, params) = grammar::split_params(text);
+        let rest = match head.strip_prefix("SIP/2.0/") {
+            Some(rest) => rest,
+            None => read_protocol(head)?,
+        };
         let rest = grammar::trim_str(rest);
-        let (transport, sent_by) = rest
-            .split_once([' ', '\t'])
-            .ok_or(SyntaxError("no sent-by"))?;
-        if !grammar::is_token(transport.as_bytes()) {
-            return Err(SyntaxError("transport is not a token"));
+        let (transport, sent_by) = rest.split_at(TOKEN.span(rest.as_bytes()));
+        match sent_by.as_bytes().first() {
+            Some(b' ' | b'\t') if !transport.is_empty() => {}
+            None => return Err(SyntaxError("no sent-by")),
+            _ => return Err(SyntaxError("transport is not a token")),
         }
-        let (host, port) = parse_hostport(grammar::trim_str(sent_by))?;
-        Ok(Via {
-            transport: transport.to_ascii_uppercase().into(),
+        let (host, port) = read_hostport(grammar::trim_str(sent_by))?;
+        Ok(ViaView {
+            transport,
             host,
             port,
-            params: Params::parse(params)?,
+            params: ParamsView::read(params)?,
         })
     }
+}
+
+/// The text behind a sent-protocol of SIP/2.0 that is written with blanks or small letters.
+fn read_protocol(head: &str) -> Result<&str, SyntaxError> {
+    let missing = SyntaxError("no sent-protocol");
+    let (name, rest) = grammar::split_once(head, b'/').ok_or(missing)?;
+    let (version, rest) = grammar::split_once(rest, b'/').ok_or(missing)?;
+    let good =
+        grammar::trim_str(name).eq_ignore_ascii_case("SIP") && grammar::trim_str(version) == "2.0";
+    good.then_some(rest)
+        .ok_or(SyntaxError("sent-protocol is not SIP/2.0"))
 }
 
 impl fmt::Display for Via {

@@ -18,7 +18,14 @@ fn faults_are_named_with_their_status() {
         ("Max-Forwards: 70", "Max-Forwards: 256", 400, "Max-Forwards"),
         ("X-Odd :", "X Odd :", 400, "token"),
         ("lunch", "lu\rnch", 400, "alone"),
+        ("lunch", "lu\nnch", 400, "alone"),
         ("lunch", "lu\0nch", 400, "NUL"),
+        ("Max-Forwards: 70", ": 70", 400, "token"),
+        ("To: Bob <", "To: Bob, B <", 400, "To cannot"),
+        ("f: \"Alice, A.\"", "f: \"Alice", 400, "From cannot"),
+        ("Max-Forwards: 70", "Expires: soon", 400, "Expires cannot"),
+        ("Max-Forwards: 70", "Route: x", 400, "Route cannot"),
+        ("Max-Forwards: 70", "Record-Route: x", 400, "Record-Route"),
         ("CSeq: 2 INVITE\r\n", "", 400, "CSeq is missing"),
         ("CSeq: 2 INVITE", "CSeq: 2 BYE", 400, "CSeq says BYE"),
         (
@@ -54,6 +61,8 @@ fn faults_are_named_with_their_status() {
         ),
         ("i: 3848", "i: 38 48", 400, "Call-ID"),
         ("Contact: ", "Contact: *, ", 400, "alone"),
+        ("Contact: ", "Contact: *\r\nContact: ", 400, "alone"),
+        ("Subject: ", "Contact: *\r\nSubject: ", 400, "alone"),
         ("transport=tcp>", "transport=tcp>;expires=x", 400, "expires"),
         ("application/sdp", "sdp", 400, "Content-Type"),
     ];
@@ -61,6 +70,58 @@ fn faults_are_named_with_their_status() {
         let (got, detail) = refused(&with(from, to));
         assert_eq!(got, status, "{to}");
         assert!(detail.contains(word), "{to}: {detail}");
+    }
+}
+
+#[test]
+fn what_every_message_has_must_be_there() {
+    let table = [
+        ("Via", vec!["Via: ", "v: "]),
+        ("From", vec!["f: "]),
+        ("To", vec!["To: "]),
+        ("Call-ID", vec!["i: "]),
+        ("CSeq", vec!["CSeq: "]),
+    ];
+    for (name, starts) in table {
+        let is_gone = |line: &&str| starts.iter().any(|start| line.starts_with(start));
+        let left: String = (INVITE.split_inclusive("\r\n"))
+            .filter(|line| !is_gone(line))
+            .collect();
+        let message = Message::parse(left.into()).unwrap();
+        let expected = format!("{name} is missing; the sender must add it");
+        assert_eq!(refused(&message), (400, expected));
+    }
+    let empty = with("v: SIP", "X-Via: SIP").to_string();
+    let via = empty.find("Via: ").unwrap() + 5..empty.find("\r\nX-Via").unwrap();
+    let empty = empty.replace(&empty[via], " , ,");
+    let message = Message::parse(empty.into()).unwrap();
+    assert!(refused(&message).1.starts_with("Via is missing"));
+}
+
+#[test]
+fn headers_with_one_value_stand_there_once() {
+    let lines = [
+        ("From", "f: <sip:a@b>;tag=1"),
+        ("To", "t: <sip:a@b>"),
+        ("Call-ID", "i: 1"),
+        ("CSeq", "CSeq: 2 INVITE"),
+        ("Max-Forwards", "Max-Forwards: 70"),
+        ("Content-Length", "l: 4"),
+        ("Content-Type", "c: application/sdp"),
+        ("Expires", "Expires: 60"),
+        ("RAck", "RAck: 1 1 INVITE"),
+        ("RSeq", "RSeq: 1"),
+        ("Session-Expires", "x: 90"),
+    ];
+    for (name, line) in lines {
+        let twice = format!("{line}\r\n{line}\r\nX-Odd :");
+        let expected = format!("{name} stands there more than once; the sender must send one");
+        assert_eq!(refused(&with("X-Odd :", &twice)), (400, expected));
+    }
+    let free = ["Subject: a", "Supported: b", "Route: <sip:a;lr>"];
+    for line in free {
+        let twice = format!("{line}\r\n{line}\r\nX-Odd :");
+        assert_eq!(with("X-Odd :", &twice).check(), Ok(()), "{line}");
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::message::error::SyntaxError;
 use crate::message::grammar;
+use crate::message::octets::HOST;
 
 /// Host of a URI or a Via.
 #[derive(Debug, Clone)]
@@ -23,23 +24,7 @@ impl Host {
     /// # Errors
     /// Anything that is neither an address nor made of letters, digits, `-`, `_` and dots.
     pub fn parse(text: &str) -> Result<Host, SyntaxError> {
-        let inside = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'));
-        if let Some(inside) = inside {
-            return parse_v6(inside).map(Host::V6);
-        }
-        if let Ok(address) = text.parse() {
-            return Ok(Host::V4(address));
-        }
-        if text.contains(':') {
-            return parse_v6(text).map(Host::V6);
-        }
-        let good = |octet: u8| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'.' | b'_');
-        if text.is_empty() || !text.bytes().all(good) {
-            return Err(SyntaxError("host is neither a name nor an address"));
-        }
-        Ok(Host::Name(text.into()))
+        HostView::read(text).map(Host::from)
     }
 
     /// The address, if it is one.
@@ -48,6 +33,46 @@ impl Host {
             Host::Name(_) => None,
             Host::V4(address) => Some((*address).into()),
             Host::V6(address) => Some((*address).into()),
+        }
+    }
+}
+
+/// A host that was read; a name still stands where it stood.
+#[derive(Debug)]
+pub(in crate::message) enum HostView<'a> {
+    Name(&'a str),
+    V4(Ipv4Addr),
+    V6(Ipv6Addr),
+}
+
+impl<'a> HostView<'a> {
+    /// [`Host::parse`] without a copy.
+    fn read(text: &'a str) -> Result<HostView<'a>, SyntaxError> {
+        // Addresses end in a digit, most names do not.
+        if text.ends_with(|c: char| c.is_ascii_digit())
+            && let Ok(address) = text.parse()
+        {
+            return Ok(HostView::V4(address));
+        }
+        if !text.is_empty() && HOST.all(text.as_bytes()) {
+            return Ok(HostView::Name(text));
+        }
+        let inside = text
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        if let Some(address) = inside.or(text.contains(':').then_some(text)) {
+            return parse_v6(address).map(HostView::V6);
+        }
+        Err(SyntaxError("host is neither a name nor an address"))
+    }
+}
+
+impl From<HostView<'_>> for Host {
+    fn from(view: HostView<'_>) -> Host {
+        match view {
+            HostView::Name(name) => Host::Name(name.into()),
+            HostView::V4(address) => Host::V4(address),
+            HostView::V6(address) => Host::V6(address),
         }
     }
 }
@@ -91,13 +116,19 @@ impl fmt::Display for Host {
 }
 
 /// Reads `host`, `host:port` or `[address]:port`.
-pub(crate) fn parse_hostport(text: &str) -> Result<(Host, Option<u16>), SyntaxError> {
-    let split = match text.rfind(']') {
-        Some(end) => end + 1,
-        None => text.find(':').unwrap_or(text.len()),
+pub(in crate::message) fn read_hostport(
+    text: &str,
+) -> Result<(HostView<'_>, Option<u16>), SyntaxError> {
+    let name = HOST.span(text.as_bytes());
+    let split = match text.as_bytes().get(name) {
+        None | Some(b':') => name,
+        Some(_) => match text.rfind(']') {
+            Some(end) => end + 1,
+            None => text.find(':').unwrap_or(text.len()),
+        },
     };
     let (host, port) = text.split_at(split);
-    let host = Host::parse(grammar::trim_str(host))?;
+    let host = HostView::read(grammar::trim_str(host))?;
     let port = grammar::trim_str(port);
     let port = match port.strip_prefix(':') {
         Some(digits) => Some(

@@ -144,6 +144,7 @@ fn broken_uris_are_refused() {
         "sip:a%zz@b",
         "sip:a%4@b%",
         "sip:a@b@c",
+        "sip:a@b;x=@c",
         "sip:a@b;x=<",
         "tel:",
         "sip:\u{e9}@b",
