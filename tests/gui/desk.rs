@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use ipdect_tests::kit::program::{Program, built};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::browser::Browser;
 
@@ -46,7 +46,7 @@ plain = '127.0.0.1:0'
 ";
 
 /// Held by the desk that is in use: one at a time where tests share a process, since systems keep real time.
-static TURN: Mutex<()> = Mutex::new(());
+static TURN: Mutex<()> = Mutex::const_new(());
 
 /// A system and a browser. Dropping it ends both.
 pub(crate) struct Desk {
@@ -59,8 +59,7 @@ pub(crate) struct Desk {
 impl Desk {
     /// Starts a new system; nobody has logged in yet.
     pub(crate) async fn new() -> Result<Self> {
-        // A test that failed leaves nothing behind that another could trip over.
-        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = TURN.lock().await;
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("ipdect.toml");
         std::fs::write(&file, CONFIGURATION)?;

@@ -96,7 +96,7 @@ fn perform(command: Command) -> Result<(), Failure> {
             Ok(())
         }
         Command::Up(up) if up.default_config => {
-            let keys = Keys::new(reach(&up)).to_write();
+            let keys = Keys::new(reach(&up)).for_file();
             print!(
                 "{}",
                 default_file("ipdect.toml: a whole system of ipdect", &keys.sections())

@@ -12,7 +12,7 @@ fn ipdect(arguments: &[&str]) -> Output {
             command.env_remove(name);
         }
     }
-    command.args(arguments).output().unwrap()
+    command.args(arguments).output().expect("the program runs")
 }
 
 fn number(value: &Value) -> f64 {

@@ -155,7 +155,7 @@ impl Keys {
     }
 
     /// The keys without those that must not be written in a part's section, for a file to begin with.
-    pub(crate) fn to_write(mut self) -> Self {
+    pub(crate) fn for_file(mut self) -> Self {
         for (_, keys) in &mut self.parts {
             keys.retain(|key| !ONCE.contains(&key.path) && !FILLED_IN.contains(&key.path));
             for key in keys.iter_mut().filter(|key| key.path == "node.data_dir") {
@@ -421,7 +421,7 @@ mod tests {
 
     #[test]
     fn the_file_to_begin_with_is_a_good_one() {
-        let keys = Keys::new(Reach::Loopback).to_write();
+        let keys = Keys::new(Reach::Loopback).for_file();
         let text = ipdect_node::config::default_file("ipdect.toml", &keys.sections());
         assert!(
             !text.contains("[base.enrol]") && !text.contains("[admin.log]"),
