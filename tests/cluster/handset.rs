@@ -9,7 +9,7 @@ use ipdect_tests::kit::sound::{self, Heard};
 use ipdect_tests::kit::wait::until;
 
 use crate::lab::Lab;
-use crate::peers::phone::LEVEL_DBM0;
+use crate::peers::{LEVEL_DBM0, Peer};
 use crate::system::USERS;
 
 /// Longest wait for a step of a call.
@@ -18,6 +18,8 @@ const STEP: Duration = Duration::from_secs(20);
 /// One running handset.
 pub(crate) struct Handset {
     program: Program,
+    number: &'static str,
+    tone_hz: f64,
     recording: PathBuf,
 }
 
@@ -42,24 +44,10 @@ impl Handset {
         command.arg(format!("wav:{}", recording.display()));
         Ok(Self {
             program: Program::start(&name, command, lab.logs())?,
+            number,
+            tone_hz,
             recording,
         })
-    }
-
-    /// Types a number and takes the handset off hook.
-    pub(crate) fn dials(&mut self, number: &str) -> Result<()> {
-        self.program.turns_page();
-        self.program.types(&format!("{number}("))
-    }
-
-    /// Waits until a call stands.
-    pub(crate) fn talks(&mut self) -> Result<()> {
-        self.program.says("connected,", STEP)
-    }
-
-    pub(crate) fn hangs_up(&mut self) -> Result<()> {
-        self.program.turns_page();
-        self.program.types(")")
     }
 
     /// Presses keys during a call.
@@ -67,21 +55,61 @@ impl Handset {
         self.program.types(keys)
     }
 
-    /// Waits until the call is over: what the handset said last is that it is idle. It may have said so before it was asked.
-    pub(crate) fn is_over(&mut self) -> Result<()> {
-        until("the handset is idle", STEP, || {
+    /// Waits until it shows a text.
+    pub(crate) fn shows(&mut self, text: &str) -> Result<()> {
+        self.last_line(&format!("it shows {text:?}"), |line| line.contains(text))
+    }
+
+    /// Waits until it shows a text no longer.
+    pub(crate) fn shows_no_longer(&mut self, text: &str) -> Result<()> {
+        self.last_line(&format!("it shows {text:?} no longer"), |line| {
+            !line.contains(text)
+        })
+    }
+
+    /// Waits until what it said last is as wanted.
+    fn last_line(&mut self, what: &str, wanted: impl Fn(&str) -> bool) -> Result<()> {
+        until(what, STEP, || {
             ensure!(self.program.runs(), "it ended");
             let page = self.program.page();
-            let idle = page.lines().last().is_some_and(|l| l.contains("located"));
-            Ok(idle.then_some(()))
+            Ok(page.lines().last().is_some_and(&wanted).then_some(()))
         })
-        .with_context(|| self.program.last_words())?;
+        .with_context(|| self.program.last_words())
+    }
+}
+
+impl Peer for Handset {
+    fn number(&self) -> &str {
+        self.number
+    }
+
+    fn tone_hz(&self) -> f64 {
+        self.tone_hz
+    }
+
+    /// Types the number and takes the handset off hook.
+    fn calls(&mut self, number: &str) -> Result<()> {
+        self.program.turns_page();
+        self.program.types(&format!("{number}("))
+    }
+
+    fn talks(&mut self) -> Result<()> {
+        self.program.says("connected,", STEP)
+    }
+
+    fn hangs_up(&mut self) -> Result<()> {
+        self.program.turns_page();
+        self.program.types(")")
+    }
+
+    /// What it said last is that it is idle; it may have said so before it was asked.
+    fn is_over(&mut self) -> Result<()> {
+        self.last_line("the handset is idle", |line| line.contains("located"))?;
         self.program.turns_page();
         Ok(())
     }
 
-    /// Switches it off and measures what it has recorded, call by call.
-    pub(crate) fn heard(mut self) -> Result<Vec<Heard>> {
+    fn heard(mut self) -> Result<Vec<Heard>> {
         self.program.stop();
         let samples = sound::read(&self.recording)?;
         sound::measure(&samples).with_context(|| self.program.last_words())

@@ -2,11 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use ipdect_tests::kit::namespace::Namespace;
-use ipdect_tests::kit::sound::Heard;
 use tempfile::TempDir;
 
 /// One bench at a time, for whoever runs the tests as threads of one process: two cores are quickly full.
@@ -71,27 +69,4 @@ fn place() -> PathBuf {
     } else {
         std::env::temp_dir()
     }
-}
-
-/// Holds every stretch of what was heard to the tone that was sent, and their sum to a time; prints the figures.
-pub(crate) fn ear(at: &str, heard: &[Heard], least: Duration, hz: f64, dbm0: f64) -> Result<()> {
-    for stretch in heard {
-        eprintln!("at {at}: {stretch:?}");
-        stretch.is(hz, dbm0).with_context(|| format!("at {at}"))?;
-    }
-    let seconds: f64 = heard.iter().map(|h| h.seconds).sum();
-    ensure!(
-        seconds >= least.as_secs_f64(),
-        "at {at}: {seconds} s heard, {least:?} wanted"
-    );
-    Ok(())
-}
-
-/// Holds what the far end of one call recorded to what a listener does not notice: no silence of more than 20 ms.
-pub(crate) fn without_a_gap(heard: &[Heard]) -> Result<()> {
-    ensure!(
-        heard.len() == 1 && heard[0].longest_gap_ms <= 20.0,
-        "gaps at the far end: {heard:?}"
-    );
-    Ok(())
 }

@@ -1,71 +1,40 @@
 //! In a call with linphone, which insists on SRTP and offers four suites.
 
-use std::time::Duration;
+use anyhow::Result;
 
+use crate::call::{Call, Line, MINUTE, Side, without_a_gap};
 use crate::handset::Handset;
-use crate::lab::{ear, on_a_bench, without_a_gap};
-use crate::peers::kamailio::{self, Kamailio};
+use crate::lab::{Lab, on_a_bench};
+use crate::office::{Office, PHONE_HZ};
 use crate::peers::linphone::Linphone;
-use crate::peers::phone::LEVEL_DBM0;
-use crate::system::{PATIENCE, Settings, System};
+use crate::system::Settings;
 
-const TALK: Duration = Duration::from_secs(3);
-/// Sound that each side hears at least in a call of that.
-const LEAST: Duration = Duration::from_secs(2);
+fn office(lab: &Lab, media: &'static str) -> Result<(Office, Line<Handset, Linphone>)> {
+    lab.namespace().add_default_route()?;
+    let settings = Settings {
+        media,
+        ..Default::default()
+    };
+    let (office, handset) = Office::open(lab, &Default::default(), &settings)?;
+    let peer = Linphone::start(lab, "2003", PHONE_HZ, true)?;
+    Ok((office, Line::between(handset, peer)))
+}
 
 #[test]
 fn linphone_calls_a_handset_with_srtp() {
     on_a_bench(|lab| {
-        lab.namespace().add_default_route()?;
-        let kamailio = Kamailio::start(lab, &kamailio::Options::default())?;
-        let settings = Settings {
-            media: "srtp_enabled = true",
-            ..Default::default()
-        };
-        let _system = System::start(lab, &settings)?;
-        let mut handset = Handset::start(lab, 0, 1000.0)?;
-        kamailio.has("1001", PATIENCE)?;
-        let mut peer = Linphone::start(lab, "2003", 440.0, true)?;
-        peer.dials("sip:1001@127.0.0.1")?;
-        peer.talks()?;
-        handset.talks()?;
-        std::thread::sleep(TALK);
-        peer.hangs_up()?;
-        peer.is_over()?;
-        handset.is_over()?;
-        ear("the handset", &handset.heard()?, LEAST, 440.0, LEVEL_DBM0)?;
-        ear("linphone", &peer.heard()?, LEAST, 1000.0, LEVEL_DBM0)
+        let (_office, mut line) = office(lab, "srtp_enabled = true")?;
+        line.carries(Call::by(Side::Far))?;
+        line.ears().map(drop)
     });
 }
 
 #[test]
 fn a_handset_calls_linphone_for_a_minute_where_both_require_srtp() {
     on_a_bench(|lab| {
-        lab.namespace().add_default_route()?;
-        let minute = Duration::from_secs(60);
-        let kamailio = Kamailio::start(lab, &kamailio::Options::default())?;
-        let settings = Settings {
-            media: "srtp_enabled = true\nsrtp_required = true",
-            ..Default::default()
-        };
-        let system = System::start(lab, &settings)?;
-        let mut handset = Handset::start(lab, 0, 1000.0)?;
-        kamailio.has("1001", PATIENCE)?;
-        let mut peer = Linphone::start(lab, "2003", 440.0, true)?;
-        handset.dials("2003")?;
-        peer.rings()?;
-        peer.answers()?;
-        peer.talks()?;
-        handset.talks()?;
-        std::thread::sleep(minute);
-        handset.hangs_up()?;
-        handset.is_over()?;
-        peer.is_over()?;
-        system.carried_a_minute(lab)?;
-        let (near, far) = (handset.heard()?, peer.heard()?);
-        let least = minute.saturating_sub(LEAST);
-        ear("the handset", &near, least, 440.0, LEVEL_DBM0)?;
-        ear("linphone", &far, least, 1000.0, LEVEL_DBM0)?;
-        without_a_gap(&far)
+        let (office, mut line) = office(lab, "srtp_enabled = true\nsrtp_required = true")?;
+        line.carries(Call::by(Side::Near).lasting(MINUTE))?;
+        office.system.carried_a_minute(lab)?;
+        without_a_gap(&line.ears()?.far)
     });
 }

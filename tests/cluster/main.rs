@@ -5,11 +5,14 @@
 
 mod among_peers;
 mod baresip_calls;
+mod call;
 mod domain_calls;
 mod handset;
+mod holding;
 mod kamailio_calls;
 mod lab;
 mod linphone_calls;
+mod office;
 mod peers;
 mod proxies;
 mod refusals;

@@ -1,52 +1,70 @@
 //! In calls with SIPp, which sends our own tone back: what the handset hears went both ways.
+//!
+//! SIPp records nothing: its ear is a listener beside it, at the port where speech for it arrives.
 
 use std::time::Duration;
 
 use anyhow::Result;
+use ipdect_tests::kit::capture::Capture;
+use ipdect_tests::kit::sound;
 
+use crate::call::{Ears, MINUTE, TALK, ear, least_of, without_a_gap};
 use crate::handset::Handset;
-use crate::lab::{Lab, ear, on_a_bench};
-use crate::peers::kamailio::{self, Kamailio};
-use crate::peers::phone::LEVEL_DBM0;
-use crate::peers::sipp::Sipp;
-use crate::system::{PATIENCE, Settings, System};
+use crate::lab::{Lab, on_a_bench};
+use crate::office::{HANDSET_HZ, Office};
+use crate::peers::Peer as _;
+use crate::peers::sipp::{self, Sipp};
 
-const TALK: Duration = Duration::from_secs(3);
-/// Sound that the handset hears at least.
-const LEAST: Duration = Duration::from_secs(2);
+/// SIPp's number, for which nobody registers.
+const NUMBER: &str = "3001";
 
-fn registered(lab: &Lab) -> Result<(Kamailio, System, Handset)> {
-    let kamailio = Kamailio::start(lab, &kamailio::Options::default())?;
-    let system = System::start(lab, &Settings::default())?;
-    let handset = Handset::start(lab, 0, 700.0)?;
-    kamailio.has("1001", PATIENCE)?;
-    Ok((kamailio, system, handset))
+/// The handset calls SIPp, hangs up after a while, and both ears are measured.
+fn handset_calls(lab: &Lab, office: &Office, mut handset: Handset, talk: Duration) -> Result<Ears> {
+    let sipp = Sipp::callee(lab)?;
+    let beside = Capture::start(lab.namespace(), sipp::CALLEE_RTP)?;
+    office.kamailio.add(NUMBER, sipp::CALLEE)?;
+    handset.calls(NUMBER)?;
+    handset.talks()?;
+    std::thread::sleep(talk);
+    handset.hangs_up()?;
+    handset.is_over()?;
+    sipp.is_content()?;
+    let ears = Ears {
+        near: handset.heard()?,
+        far: sound::measure(&beside.samples()?)?,
+    };
+    ear("the handset", &ears.near, least_of(talk), HANDSET_HZ)?;
+    ear("SIPp", &ears.far, least_of(talk), HANDSET_HZ)?;
+    Ok(ears)
 }
 
 #[test]
 fn a_handset_calls_sipp() {
     on_a_bench(|lab| {
-        let (kamailio, _system, mut handset) = registered(lab)?;
-        let sipp = Sipp::callee(lab)?;
-        kamailio.add("3001", "sip:3001@127.0.0.1:5110")?;
-        handset.dials("3001")?;
-        handset.talks()?;
-        std::thread::sleep(TALK);
-        handset.hangs_up()?;
-        handset.is_over()?;
-        sipp.is_content()?;
-        ear("the handset", &handset.heard()?, LEAST, 700.0, LEVEL_DBM0)
+        let (office, handset) = Office::plain(lab)?;
+        handset_calls(lab, &office, handset, TALK).map(drop)
+    });
+}
+
+#[test]
+fn a_call_of_a_minute_with_sipp_loses_no_packet_and_has_no_gap() {
+    on_a_bench(|lab| {
+        let (office, handset) = Office::plain(lab)?;
+        let ears = handset_calls(lab, &office, handset, MINUTE)?;
+        office.system.carried_a_minute(lab)?;
+        without_a_gap(&ears.far)?;
+        without_a_gap(&ears.near)
     });
 }
 
 #[test]
 fn sipp_calls_a_handset() {
     on_a_bench(|lab| {
-        let (_kamailio, _system, mut handset) = registered(lab)?;
+        let (_office, mut handset) = Office::plain(lab)?;
         let sipp = Sipp::caller(lab, "1001", TALK)?;
         handset.talks()?;
         sipp.is_content()?;
         handset.is_over()?;
-        ear("the handset", &handset.heard()?, LEAST, 700.0, LEVEL_DBM0)
+        ear("the handset", &handset.heard()?, least_of(TALK), HANDSET_HZ)
     });
 }

@@ -10,6 +10,7 @@ use ipdect_tests::kit::program::{Program, built};
 use ipdect_tests::kit::wait::until;
 
 use crate::lab::Lab;
+use crate::peers::kamailio;
 
 /// The server's link port.
 pub(crate) const LINK: &str = "127.0.0.1:7460";
@@ -27,13 +28,20 @@ pub(crate) const USERS: [(&str, &str, &str); 2] = [
     ("1002", "65535 0000002 4", "1002"),
 ];
 
+/// One proxy of the page.
+#[derive(Clone)]
+pub(crate) struct Proxy {
+    pub(crate) uri: String,
+    /// The lowest one is used first.
+    pub(crate) priority: u16,
+}
+
 /// What the system is told beyond what all tests share.
 #[derive(Clone)]
 pub(crate) struct Settings {
     /// `udp`, `tcp` or `tls`.
     pub(crate) transport: &'static str,
-    /// Proxies, best first.
-    pub(crate) proxies: Vec<String>,
+    pub(crate) proxies: Vec<Proxy>,
     /// Further lines of `[initial.settings.sip]`.
     pub(crate) sip: &'static str,
     /// Lines of `[initial.settings.media]`.
@@ -46,9 +54,20 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
+        Self::over("udp")
+    }
+}
+
+impl Settings {
+    /// The Kamailio on the usual ports, over `udp`, `tcp` or `tls`.
+    pub(crate) fn over(transport: &'static str) -> Self {
+        let at = kamailio::Options::USUAL.address(transport);
         Self {
-            transport: "udp",
-            proxies: vec!["sip:127.0.0.1:5060;transport=udp".into()],
+            transport,
+            proxies: vec![Proxy {
+                uri: format!("sip:{at};transport={transport}"),
+                priority: 1,
+            }],
             sip: "",
             media: "",
             password: None,
@@ -247,11 +266,11 @@ fn server_file(lab: &Lab, settings: &Settings) -> Result<String> {
     Ok(file)
 }
 
-fn proxies_page(proxies: &[String]) -> String {
-    let entries: Vec<String> = (1..)
-        .zip(proxies)
-        .map(|(priority, uri)| format!("{{ uri = '{uri}', priority = {priority} }}"))
-        .collect();
+fn proxies_page(proxies: &[Proxy]) -> String {
+    let entry = |Proxy { uri, priority }: &Proxy| {
+        format!("{{ uri = '{uri}', priority = {priority}, weight = 100 }}")
+    };
+    let entries: Vec<String> = proxies.iter().map(entry).collect();
     let entries = entries.join(", ");
     format!("[initial.settings.proxies]\nproxies = [{entries}]\n")
 }

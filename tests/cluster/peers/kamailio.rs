@@ -1,6 +1,7 @@
 //! Kamailio: registrar with digest, and record-routing proxy, over UDP, TCP and TLS.
 
 use std::net::UdpSocket;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -22,21 +23,36 @@ pub(crate) struct Options {
     pub(crate) port: u16,
     /// TLS port.
     pub(crate) tls_port: u16,
-    /// `WITH_INVITE_AUTH`: INVITE is challenged too. `WITH_SHA256`: with SHA-256.
+    /// `WITH_INVITE_AUTH`: INVITE is challenged too. `WITH_SHA256`: with SHA-256. `WITH_503`: INVITE is answered 503.
     pub(crate) defines: &'static [&'static str],
     /// Longest registration, seconds.
     pub(crate) expires_s: u16,
 }
 
+impl Options {
+    /// The usual ports.
+    pub(crate) const USUAL: Self = Self {
+        name: "kamailio",
+        port: 5060,
+        tls_port: 5061,
+        defines: &[],
+        expires_s: 3600,
+    };
+
+    /// Host and port at which it is reached over `udp`, `tcp` or `tls`.
+    pub(crate) fn address(&self, transport: &str) -> String {
+        let port = if transport == "tls" {
+            self.tls_port
+        } else {
+            self.port
+        };
+        format!("127.0.0.1:{port}")
+    }
+}
+
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            name: "kamailio",
-            port: 5060,
-            tls_port: 5061,
-            defines: &[],
-            expires_s: 3600,
-        }
+        Self::USUAL
     }
 }
 
@@ -70,6 +86,8 @@ impl Kamailio {
         for define in options.defines {
             command.args(["-A", define]);
         }
+        // All its processes, for whoever kills it.
+        command.process_group(0);
         let program = Program::start(options.name, command, lab.logs())?;
         let mut started = Self {
             program,
@@ -132,9 +150,9 @@ impl Kamailio {
         )
     }
 
-    /// Kills it, as a power cut would.
-    pub(crate) fn stop(mut self) {
-        self.program.stop();
+    /// Kills all its processes at once, as a power cut would.
+    pub(crate) fn is_killed(mut self) -> Result<()> {
+        self.program.kill_group()
     }
 }
 

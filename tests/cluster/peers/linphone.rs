@@ -8,7 +8,7 @@ use ipdect_tests::kit::program::Program;
 use ipdect_tests::kit::sound::{self, Heard};
 use ipdect_tests::kit::wait::until;
 
-use super::phone::LEVEL_DBM0;
+use super::{LEVEL_DBM0, Peer, SPEECH_S};
 use crate::lab::Lab;
 
 /// Longest wait for a step.
@@ -17,20 +17,26 @@ const STEP: Duration = Duration::from_secs(30);
 /// A running linphonec. The bench needs a default route: it finds its address by it.
 pub(crate) struct Linphone {
     program: Program,
+    number: &'static str,
+    tone_hz: f64,
     /// What its library says; the program itself says nothing without a terminal.
     log: PathBuf,
+    /// Octets of the log that belong to former calls.
+    read: usize,
+    /// Whether the call at hand is one of its own; it answers others when told.
+    calling: bool,
     recording: PathBuf,
 }
 
 impl Linphone {
     /// Starts one as a user of the Kamailio on port 5060, and waits until it is registered; `srtp`: it insists on it.
-    pub(crate) fn start(lab: &Lab, user: &str, tone_hz: f64, srtp: bool) -> Result<Self> {
+    pub(crate) fn start(lab: &Lab, user: &'static str, tone_hz: f64, srtp: bool) -> Result<Self> {
         let folder = lab.folder("linphone")?;
         // Without this folder the core silently never opens a socket.
         lab.folder("linphone/.local/share/linphone")?;
         lab.folder("linphone/.config/linphone")?;
         let (speech, recording) = (folder.join("speech.wav"), folder.join("heard.wav"));
-        sound::write_tone(&speech, tone_hz, LEVEL_DBM0, 75)?;
+        sound::write_tone(&speech, tone_hz, LEVEL_DBM0, SPEECH_S)?;
         let configuration = include_str!("linphonerc")
             .replace("@USER@", user)
             .replace("@ENCRYPTION@", if srtp { "srtp" } else { "none" })
@@ -43,7 +49,11 @@ impl Linphone {
         command.args(["-d", "6", "-l"]).arg(&log);
         let mut phone = Self {
             program: Program::start("linphone", command, lab.logs())?,
+            number: user,
+            tone_hz,
             log,
+            read: 0,
+            calling: false,
             recording,
         };
         phone.is("LinphoneRegistrationOk")?;
@@ -54,45 +64,52 @@ impl Linphone {
         Ok(phone)
     }
 
-    pub(crate) fn dials(&mut self, uri: &str) -> Result<()> {
-        self.program.types(&format!("call {uri}"))
-    }
-
-    /// Waits until somebody calls.
-    pub(crate) fn rings(&mut self) -> Result<()> {
-        self.is("LinphoneCallIncomingReceived")
-    }
-
-    pub(crate) fn answers(&mut self) -> Result<()> {
-        self.program.types("answer")
-    }
-
-    /// Waits until a call stands and has media.
-    pub(crate) fn talks(&mut self) -> Result<()> {
-        self.is("LinphoneCallStreamsRunning")
-    }
-
     /// Waits until its log names a state.
     fn is(&mut self, state: &str) -> Result<()> {
         until(&format!("linphone is {state}"), STEP, || {
             ensure!(self.program.runs(), "it ended");
             let log = std::fs::read(&self.log).unwrap_or_default();
-            Ok(String::from_utf8_lossy(&log).contains(state).then_some(()))
+            let page = String::from_utf8_lossy(log.get(self.read..).unwrap_or_default());
+            Ok(page.contains(state).then_some(()))
         })
         .with_context(|| self.program.last_words())
     }
+}
 
-    pub(crate) fn hangs_up(&mut self) -> Result<()> {
+impl Peer for Linphone {
+    fn number(&self) -> &str {
+        self.number
+    }
+
+    fn tone_hz(&self) -> f64 {
+        self.tone_hz
+    }
+
+    fn calls(&mut self, number: &str) -> Result<()> {
+        self.calling = true;
+        self.program.types(&format!("call sip:{number}@127.0.0.1"))
+    }
+
+    fn talks(&mut self) -> Result<()> {
+        if !self.calling {
+            self.is("LinphoneCallIncomingReceived")?;
+            self.program.types("answer")?;
+        }
+        self.is("LinphoneCallStreamsRunning")
+    }
+
+    fn hangs_up(&mut self) -> Result<()> {
         self.program.types("terminate")
     }
 
-    /// Waits until the call is over.
-    pub(crate) fn is_over(&mut self) -> Result<()> {
-        self.is("LinphoneCallReleased")
+    fn is_over(&mut self) -> Result<()> {
+        self.is("LinphoneCallReleased")?;
+        self.calling = false;
+        self.read = std::fs::read(&self.log).map_or(0, |octets| octets.len());
+        Ok(())
     }
 
-    /// Ends it and measures what it has recorded.
-    pub(crate) fn heard(mut self) -> Result<Vec<Heard>> {
+    fn heard(mut self) -> Result<Vec<Heard>> {
         self.program.types("quit")?;
         self.program.ends(STEP)?;
         sound::measure(&sound::read(&self.recording)?)

@@ -7,10 +7,14 @@ use anyhow::{Context as _, Result, ensure};
 use ipdect_tests::kit::program::Program;
 use ipdect_tests::kit::sound::{self, Heard};
 
+use super::{LEVEL_DBM0, Peer, SPEECH_S, kamailio};
 use crate::lab::Lab;
 
 /// Longest wait for a step of a call.
 const STEP: Duration = Duration::from_secs(20);
+
+/// How the names of its recordings begin: one each time that speech begins.
+const RECORDING: &str = "heard-";
 
 /// What a phone is to be.
 #[derive(Clone)]
@@ -22,9 +26,13 @@ pub(crate) struct Options {
     /// `udp`, `tcp` or `tls`.
     pub(crate) transport: &'static str,
     /// Host and port of its proxy.
-    pub(crate) proxy: &'static str,
+    pub(crate) proxy: String,
+    /// Domain of its user, and of those it calls.
+    pub(crate) domain: &'static str,
     /// 0 none, 1 optional, 2 mandatory.
     pub(crate) srtp: u8,
+    /// The one codec that it knows.
+    pub(crate) codec: &'static str,
     /// Its SIP port.
     pub(crate) port: u16,
     /// Its first RTP port.
@@ -32,26 +40,32 @@ pub(crate) struct Options {
 }
 
 impl Options {
+    /// A phone over UDP.
     pub(crate) fn new(user: &'static str, tone_hz: f64) -> Self {
+        Self::over("udp", user, tone_hz)
+    }
+
+    /// A phone over a transport, at the Kamailio on the usual ports.
+    pub(crate) fn over(transport: &'static str, user: &'static str, tone_hz: f64) -> Self {
         Self {
             user,
             tone_hz,
-            transport: "udp",
-            proxy: "127.0.0.1:5060",
+            transport,
+            proxy: kamailio::Options::USUAL.address(transport),
+            domain: "127.0.0.1",
             srtp: 0,
+            codec: "PCMA",
             port: 5092,
             rtp: 12_100,
         }
     }
 }
 
-/// Level at which every peer speaks.
-pub(crate) const LEVEL_DBM0: f64 = -10.0;
-
 /// A running phone.
 pub(crate) struct Phone {
     program: Program,
-    recording: PathBuf,
+    options: Options,
+    folder: PathBuf,
 }
 
 impl Phone {
@@ -65,14 +79,15 @@ impl Phone {
         );
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("cluster/peers/pjua.py");
         let folder = lab.folder(options.user)?;
-        let (speech, recording) = (folder.join("speech.wav"), folder.join("heard.wav"));
-        // Longer than any call: between two rounds the player is silent for a packet.
-        sound::write_tone(&speech, options.tone_hz, LEVEL_DBM0, 75)?;
+        let speech = folder.join("speech.wav");
+        sound::write_tone(&speech, options.tone_hz, LEVEL_DBM0, SPEECH_S)?;
         let mut command = lab.namespace().command(python);
         command.arg("-u").arg(script).arg(options.user);
         for (key, value) in [
             ("--transport", options.transport.to_string()),
-            ("--proxy", options.proxy.to_string()),
+            ("--proxy", options.proxy.clone()),
+            ("--domain", options.domain.to_string()),
+            ("--codec", options.codec.to_string()),
             ("--srtp", options.srtp.to_string()),
             ("--listen", options.port.to_string()),
             ("--rtp", options.rtp.to_string()),
@@ -84,25 +99,19 @@ impl Phone {
             .arg("--play")
             .arg(speech)
             .arg("--rec")
-            .arg(&recording);
+            .arg(folder.join(format!("{RECORDING}%d.wav")));
         let program = Program::start(options.user, command, lab.logs())?;
-        let mut phone = Self { program, recording };
+        let mut phone = Self {
+            program,
+            options: options.clone(),
+            folder,
+        };
         phone.program.says("## reg 200", STEP)?;
         Ok(phone)
     }
 
-    pub(crate) fn dials(&mut self, uri: &str) -> Result<()> {
-        self.program.types(&format!("dial {uri}"))
-    }
-
-    /// Waits until a call stands and has media.
-    pub(crate) fn talks(&mut self) -> Result<()> {
-        self.program.says("## call CONFIRMED", STEP)?;
-        self.program.says("## media active", STEP)
-    }
-
     /// Waits until the call has ended. Its last status and reason.
-    pub(crate) fn is_over(&mut self) -> Result<String> {
+    pub(crate) fn is_told_the_end(&mut self) -> Result<String> {
         let mark = "## call DISCONN";
         self.program.says(mark, STEP)?;
         let page = self.program.page();
@@ -111,23 +120,61 @@ impl Phone {
         Ok(line.context("said so")?.to_string())
     }
 
-    pub(crate) fn hangs_up(&mut self) -> Result<()> {
-        self.program.types("hangup")
+    /// Holds its call, and waits until the other end has agreed.
+    pub(crate) fn holds(&mut self) -> Result<()> {
+        self.program.types("hold")?;
+        self.program.says("## media on hold", STEP)
     }
 
+    /// Takes its call back, and waits until speech goes both ways.
+    pub(crate) fn resumes(&mut self) -> Result<()> {
+        self.program.turns_page();
+        self.program.types("resume")?;
+        self.program.says("## media active", STEP)
+    }
+
+    /// Waits until it has said a text about the call at hand.
     pub(crate) fn says(&mut self, text: &str) -> Result<()> {
         self.program.says(text, STEP)
     }
 
+    /// Everything it has said.
     pub(crate) fn said(&self) -> String {
         self.program.said()
     }
+}
 
-    /// Ends the phone and measures what it has recorded, call by call.
-    pub(crate) fn heard(mut self) -> Result<Vec<Heard>> {
+impl Peer for Phone {
+    fn number(&self) -> &str {
+        self.options.user
+    }
+
+    fn tone_hz(&self) -> f64 {
+        self.options.tone_hz
+    }
+
+    fn calls(&mut self, number: &str) -> Result<()> {
+        let domain = self.options.domain;
+        self.program.types(&format!("dial sip:{number}@{domain}"))
+    }
+
+    fn talks(&mut self) -> Result<()> {
+        self.program.says("## call CONFIRMED", STEP)?;
+        self.program.says("## media active", STEP)
+    }
+
+    fn hangs_up(&mut self) -> Result<()> {
+        self.program.types("hangup")
+    }
+
+    fn is_over(&mut self) -> Result<()> {
+        self.is_told_the_end().map(drop)
+    }
+
+    fn heard(mut self) -> Result<Vec<Heard>> {
         self.program.types("quit")?;
         self.program.ends(STEP)?;
-        let samples = sound::read(&self.recording)?;
-        sound::measure(&samples).with_context(|| self.program.last_words())
+        let found = sound::files(&self.folder, |name| name.starts_with(RECORDING))?;
+        sound::measure_each(&found).with_context(|| self.program.last_words())
     }
 }

@@ -1,4 +1,5 @@
-"""A SIP phone without sound device (pjsua2), driven by lines on standard input: dial URI, hangup, dtmf DIGITS, quit.
+"""A SIP phone without sound device (pjsua2), driven by lines on standard input: dial URI, hold, resume, hangup,
+dtmf DIGITS, quit.
 
 It says what happens on lines that begin with ##. Passwords are `pw-` and the user's name.
 """
@@ -13,6 +14,7 @@ import pjsua2 as pj
 options = argparse.ArgumentParser()
 options.add_argument("user")
 options.add_argument("--proxy", default="127.0.0.1:5060")
+options.add_argument("--domain", help="of the user; else the proxy's host")
 options.add_argument("--transport", default="udp", choices=["udp", "tcp", "tls"])
 options.add_argument("--bind", default="127.0.0.1")
 options.add_argument("--listen", type=int, default=0, help="SIP port")
@@ -20,7 +22,7 @@ options.add_argument("--rtp", type=int, default=12000, help="first RTP port")
 options.add_argument("--srtp", type=int, default=0, help="0 none, 1 optional, 2 mandatory")
 options.add_argument("--codec", default="PCMA")
 options.add_argument("--play", help="WAV file to speak")
-options.add_argument("--rec", help="WAV file to record into")
+options.add_argument("--rec", help="WAV files to record into, with a place for a number, such as heard-%d.wav")
 options.add_argument("--ca", help="PEM file of the root to trust")
 options.add_argument("--level", type=int, default=3, help="of pjsua's own log")
 a = options.parse_args()
@@ -60,14 +62,19 @@ ep.utilSslGetAvailableCiphers()
 media, calls = {}, []
 
 
-def port(name):
-    """The player or the recorder: one for all calls, made when the first one has media."""
-    if name not in media:
-        media[name] = pj.AudioMediaPlayer() if name == "play" else pj.AudioMediaRecorder()
-        if name == "play":
-            media[name].createPlayer(a.play)
-        else:
-            media[name].createRecorder(a.rec)
+def player():
+    """One for all calls, made when the first one has media."""
+    if "player" not in media:
+        media["player"] = pj.AudioMediaPlayer()
+        media["player"].createPlayer(a.play)
+    return media["player"]
+
+
+def recorder():
+    """A new one each time that speech begins: what is not recorded in between would be missing in one file."""
+    name = a.rec % len(media)
+    media[name] = pj.AudioMediaRecorder()
+    media[name].createRecorder(name)
     return media[name]
 
 
@@ -79,15 +86,19 @@ class Call(pj.Call):
     def onCallMediaState(self, _):
         info = self.getInfo()  # kept: a temporary would be freed during the loop
         for m in info.media:
-            if m.type == pj.PJMEDIA_TYPE_AUDIO and m.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+            if m.type != pj.PJMEDIA_TYPE_AUDIO:
+                continue
+            if m.status == pj.PJSUA_CALL_MEDIA_ACTIVE:
+                say("media active", self.getStreamInfo(m.index).codecName)
                 self.connect(self.getAudioMedia(m.index))
+            elif m.status == pj.PJSUA_CALL_MEDIA_LOCAL_HOLD:
+                say("media on hold")
 
     def connect(self, audio):
-        say("media active")
         if a.play:
-            port("play").startTransmit(audio)
+            player().startTransmit(audio)
         if a.rec:
-            audio.startTransmit(port("rec"))
+            audio.startTransmit(recorder())
 
     def onDtmfDigit(self, digit):
         say("dtmf", digit.digit)
@@ -108,8 +119,10 @@ class Account(pj.Account):
 
 suffix = "" if a.transport == "udp" else ";transport=" + a.transport
 account = pj.AccountConfig()
-account.idUri = f"sip:{a.user}@{a.proxy.split(':')[0]}"
-account.regConfig.registrarUri = f"sip:{a.proxy}{suffix}"
+domain = a.domain or a.proxy.split(":")[0]
+account.idUri = f"sip:{a.user}@{domain}"
+# The registrar is the domain; the way there is the proxy's.
+account.regConfig.registrarUri = f"sip:{domain}"
 account.sipConfig.proxies.append(f"sip:{a.proxy}{suffix};lr")
 account.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", a.user, 0, "pw-" + a.user))
 m = account.mediaConfig
@@ -145,6 +158,14 @@ def obey(line):
     elif word == "dtmf":
         for call in active():
             call.dialDtmf(rest)
+    elif word == "hold":
+        for call in active():
+            call.setHold(pj.CallOpParam())
+    elif word == "resume":
+        for call in active():
+            how = pj.CallOpParam(True)
+            how.opt.flag = pj.PJSUA_CALL_UNHOLD
+            call.reinvite(how)
     elif word == "hangup":
         for call in active():
             say("dump", call.dump(True, " ").replace("\n", " "))

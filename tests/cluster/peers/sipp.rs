@@ -7,6 +7,11 @@ use ipdect_tests::kit::program::Program;
 
 use crate::lab::Lab;
 
+/// Where the callee is reached.
+pub(crate) const CALLEE: &str = "sip:3001@127.0.0.1:5110";
+/// Where it takes speech.
+pub(crate) const CALLEE_RTP: u16 = 6000;
+
 /// A running scenario of one call.
 pub(crate) struct Sipp {
     program: Program,
@@ -15,7 +20,8 @@ pub(crate) struct Sipp {
 impl Sipp {
     /// Waits for one call on port 5110 and answers it.
     pub(crate) fn callee(lab: &Lab) -> Result<Self> {
-        let call = ["-p", "5110", "-mp", "6000"];
+        let rtp = CALLEE_RTP.to_string();
+        let call = ["-p", "5110", "-mp", &rtp];
         Self::start(lab, "sipp-uas", include_str!("uas.xml"), &call)
     }
 

@@ -1,5 +1,6 @@
 //! The words that the tests of the whole are written in.
 
+pub mod capture;
 pub mod handset;
 pub mod namespace;
 pub mod program;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 
 use super::wait::until;
@@ -126,6 +126,26 @@ impl Program {
     /// If it is gone.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         kill(Pid::from_raw(self.pid()), signal).with_context(|| self.name.clone())
+    }
+
+    /// Kills it, as a power cut would, and waits until it is gone.
+    ///
+    /// # Errors
+    /// If it is gone already.
+    pub fn kill(&mut self) -> Result<()> {
+        self.signal(Signal::SIGKILL)?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// The same with all processes that it has started: its command has to have a process group of its own.
+    ///
+    /// # Errors
+    /// If there is no such group.
+    pub fn kill_group(&mut self) -> Result<()> {
+        killpg(Pid::from_raw(self.pid()), Signal::SIGKILL).with_context(|| self.name.clone())?;
+        self.child.wait()?;
+        Ok(())
     }
 
     /// Asks it to end, and insists after some seconds. Its status, if it ended when asked.

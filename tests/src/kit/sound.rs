@@ -1,7 +1,7 @@
 //! Tones in WAV files: made for one side to play, measured in what the other side recorded.
 
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use hound::{SampleFormat, WavReader, WavSpec, WavWriter};
@@ -64,6 +64,35 @@ pub fn read(file: &Path) -> Result<Vec<i16>> {
     Ok(samples.map_while(Result::ok).collect())
 }
 
+/// The files of a folder whose names are wanted, in the order of their names.
+///
+/// # Errors
+/// If the folder cannot be read.
+pub fn files(folder: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).with_context(|| folder.display().to_string())? {
+        let entry = entry?;
+        if wanted(&entry.file_name().to_string_lossy()) {
+            found.push(entry.path());
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Measures recordings one after the other; one without sound counts for nothing.
+///
+/// # Errors
+/// If one cannot be read, or no one has sound.
+pub fn measure_each(files: &[PathBuf]) -> Result<Vec<Heard>> {
+    let mut heard = Vec::new();
+    for file in files {
+        heard.extend(measure(&read(file)?).unwrap_or_default());
+    }
+    ensure!(!heard.is_empty(), "no sound of a second in {files:?}");
+    Ok(heard)
+}
+
 /// Sets the sizes of a WAV file to what is there: recorders that were killed leave them at 0.
 fn mended(mut octets: Vec<u8>) -> Vec<u8> {
     let Some(data) = octets.windows(4).position(|w| w == b"data") else {
@@ -86,6 +115,8 @@ fn mended(mut octets: Vec<u8>) -> Vec<u8> {
 pub struct Heard {
     /// The tone, measured in the whole of the stretch.
     pub tone: Tone,
+    /// Where it begins in its recording, seconds.
+    pub begins_s: f64,
     /// Its length, seconds.
     pub seconds: f64,
     /// Longest silence in it, milliseconds.
@@ -114,6 +145,7 @@ fn stretch(samples: &[i16], loud: &[bool], grains: Range<usize>) -> Result<Heard
     let part = &samples[grains.start * GRAIN..grains.end * GRAIN];
     Ok(Heard {
         tone: meter::tone(part).context("no tone")?,
+        begins_s: (grains.start * GRAIN) as f64 / f64::from(RATE_HZ),
         seconds: part.len() as f64 / f64::from(RATE_HZ),
         longest_gap_ms: (longest_silence(&loud[grains]) * GRAIN) as f64 / 8.0,
     })
@@ -140,6 +172,13 @@ fn longest_silence(loud: &[bool]) -> usize {
 }
 
 impl Heard {
+    /// Silence between the end of this stretch and the begin of a later one of the same recording, seconds.
+    #[must_use]
+    pub fn silence_until(&self, later: &Heard) -> f64 {
+        let cut = (2 * EDGE * GRAIN) as f64 / f64::from(RATE_HZ);
+        later.begins_s - self.begins_s - self.seconds - cut
+    }
+
     /// Holds the tone to what was sent: within 5 Hz, within 3 dB, 20 dB above everything else.
     ///
     /// # Errors
@@ -189,6 +228,8 @@ mod tests {
         let heard = measure(&recording(12_000..18_000)).unwrap();
         assert_eq!(heard.len(), 2);
         assert!((0.8..0.95).contains(&heard[0].seconds), "{heard:?}");
+        let silence = heard[0].silence_until(&heard[1]);
+        assert!((0.74..0.76).contains(&silence), "{silence} s");
     }
 
     #[test]

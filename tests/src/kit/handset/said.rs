@@ -1,5 +1,6 @@
 //! Actions in a few words: `B` base station, `M` media resource, `P` peer or proxy, `S` store, `!` people, `=` presence.
 
+use ipdect_dect::display;
 use ipdect_dect::nwk::{self, Ie, Kind};
 use ipdect_handset::record::Record;
 use ipdect_handset::{Action, LegId, Media, Notice, Presence, Radio, Status, Store};
@@ -65,6 +66,10 @@ fn element(element: &Ie) -> Option<String> {
         Ie::MultiDisplay(octets) => format!("'{}'", text(octets)),
         Ie::CallingPartyNumber(number) => format!("number={}", text(&number.number)),
         Ie::CallingPartyName(name) => format!("name='{}'", text(&name.name)),
+        Ie::Proprietary { .. } => {
+            let idle = display::idle_in(std::slice::from_ref(element))?;
+            format!("idle='{}'", text(idle))
+        }
         _ => return None,
     })
 }
