@@ -304,3 +304,31 @@ fn what_was_registered_over_a_connection_that_broke_is_registered_anew() {
     s.at("00:03", Box::new(move |_| vec![Event::FlowLost(flow)]))
         .then(["P REGISTER"]);
 }
+
+#[test]
+fn a_portable_of_ours_is_told_its_idle_display_and_told_again_when_it_changed() {
+    let mut profile = profile();
+    profile.handset.model = Some(vec![0xFF, 0xFF, 1]);
+    let mut s = Scene::unknown(profile.clone());
+    let _ = s.at("00:00", locates());
+    s.at("00:01", proves_itself())
+        .then(["B {LocateAccept idle='Ann             1001'}", "B NwkAck 2"]);
+    let _ = s.at("00:01", takes_identity());
+    let _ = s.at("00:01", peer_answers_to("REGISTER", 200));
+    assert_eq!(s.state.status().display, ["Ann", "1001"]);
+    let _ = s.at("00:02", dials("4711#"));
+    let _ = s.at("00:03", peer_says(404));
+    assert_eq!(s.state.status().display, ["Unknown number"]);
+    s.at("00:04", hangs_up()).then(is_hung_up([], 5));
+    profile.user.as_mut().expect("a user").standby_text = "Ward 3".into();
+    let _ = s.at(
+        "00:05",
+        Box::new(|_| vec![Event::Configured(Box::new(profile))]),
+    );
+    assert_eq!(s.state.status().display, ["Ward 3", "1001"]);
+    let _ = s.at("00:06", dials("4711#"));
+    let _ = s.at("00:07", peer_says(404));
+    let lines = s.at("00:08", hangs_up()).lines();
+    let told = "B {ReleaseCom reason=00 idle='Ward 3          1001'}";
+    assert!(lines.iter().any(|line| line == told), "{lines:?}");
+}

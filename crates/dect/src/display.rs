@@ -11,6 +11,12 @@ pub const CLEAR: u8 = 0x0C;
 pub const MAX_URI: usize = 64;
 /// Letters kept of a name whose address is longer. Source: guide 14207900, chapter 7.
 pub const MAX_NAME: usize = 24;
+/// Maker code of our own portables, and of elements that only they read. No maker has it.
+pub const OWN_EMC: u16 = 0xFFFF;
+/// First octet of our own element that brings the idle display.
+const IDLE: u8 = 0x01;
+/// Most characters of an idle display: what fits beside maker code and first octet.
+const MAX_IDLE: usize = crate::nwk::MAX_ELEMENT_OCTETS - 4;
 /// Numbering plan of a number that is the address in a SIP From header.
 const PLAN_SIP_FROM: u8 = 10;
 
@@ -45,6 +51,34 @@ impl Size {
 /// `<<MULTI-DISPLAY>>` with these lines: cleared first, each line cut to the columns, all but the last filled with spaces
 /// so that the next begins on its own line, no more lines than there are.
 pub fn text<T: AsRef<str>>(lines: &[T], size: Size) -> Ie {
+    Ie::MultiDisplay(laid_out(lines, size))
+}
+
+/// The idle display, laid out as [`text`]: what a handset shows while there is nothing else to be shown.
+///
+/// The standard leaves it to the handset; this is `<<ESCAPE-TO-PROPRIETARY>>` for our own portables, and others ignore it
+/// (EN 300 175-5, element 7B).
+pub fn idle<T: AsRef<str>>(lines: &[T], size: Size) -> Ie {
+    let mut contents = vec![IDLE];
+    contents.extend(laid_out(lines, size).into_iter().take(MAX_IDLE));
+    Ie::Proprietary {
+        emc: OWN_EMC,
+        contents,
+    }
+}
+
+/// Display characters of the idle display, if a message brings one.
+pub fn idle_in(elements: &[Ie]) -> Option<&[u8]> {
+    elements.iter().find_map(|element| match element {
+        Ie::Proprietary {
+            emc: OWN_EMC,
+            contents,
+        } => contents.strip_prefix(&[IDLE]),
+        _ => None,
+    })
+}
+
+fn laid_out<T: AsRef<str>>(lines: &[T], size: Size) -> Vec<u8> {
     let columns = usize::from(size.columns);
     let shown = lines.len().min(usize::from(size.lines));
     let mut octets = vec![CLEAR];
@@ -59,7 +93,7 @@ pub fn text<T: AsRef<str>>(lines: &[T], size: Size) -> Ie {
         octets.extend(line);
     }
     octets.truncate(crate::nwk::MAX_ELEMENT_OCTETS);
-    Ie::MultiDisplay(octets)
+    octets
 }
 
 /// Text in DECT characters (EN 300 175-5 annex D): printable ASCII; letters with marks lose them, others become `?`.
@@ -196,6 +230,29 @@ mod tests {
             columns: 40,
         };
         assert_eq!(shown(&["x"; 20], large).len(), 255);
+    }
+
+    #[test]
+    fn an_idle_display_is_read_by_our_own_portables_only() {
+        let idle = idle(&["Ann", "1001"], Size::default());
+        let told = [idle.clone()];
+        assert_eq!(idle_in(&told), Some(&b"\x0CAnn             1001"[..]));
+        let mut octets = Vec::new();
+        crate::nwk::ie::encode_all(&told, &mut octets);
+        assert_eq!(octets[..6], [0x7B, 25, 0x81, 0xFF, 0xFF, 0x01]);
+        let of_another_maker = Ie::Proprietary {
+            emc: 2,
+            contents: vec![IDLE, CLEAR],
+        };
+        assert_eq!(idle_in(&[of_another_maker]), None);
+        let large = Size {
+            lines: 20,
+            columns: 40,
+        };
+        let Ie::Proprietary { contents, .. } = super::idle(&["x"; 20], large) else {
+            panic!()
+        };
+        assert_eq!(contents.len() + 3, 255);
     }
 
     #[test]

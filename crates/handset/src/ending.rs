@@ -55,21 +55,18 @@ impl State {
                 self.finish(t);
             }
             ToHandset::Complete(reason) => {
-                let text = vec![Ie::ReleaseReason(reason)];
-                self.say(Cc::ReleaseCom, text);
+                let mut elements = vec![Ie::ReleaseReason(reason)];
+                elements.extend(self.new_idle_display());
+                self.say(Cc::ReleaseCom, elements);
                 self.close_speech();
                 self.finish(t);
             }
             ToHandset::Release(reason, text) => {
                 self.close_speech();
-                let text = (!text.is_empty()).then(|| self.text(&[text]));
-                self.say(
-                    Cc::Release,
-                    [Ie::ReleaseReason(reason)]
-                        .into_iter()
-                        .chain(text)
-                        .collect(),
-                );
+                let mut elements = vec![Ie::ReleaseReason(reason)];
+                elements.extend((!text.is_empty()).then(|| self.text(&[text])));
+                elements.extend(self.new_idle_display());
+                self.say(Cc::Release, elements);
                 self.release_pending(t);
             }
         }

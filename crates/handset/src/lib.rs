@@ -14,6 +14,7 @@ mod call;
 mod cause;
 mod ending;
 mod event;
+mod idle_display;
 mod ids;
 mod incoming;
 mod ladder;

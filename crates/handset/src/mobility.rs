@@ -442,7 +442,12 @@ impl State {
         };
         for action in actions {
             match action {
-                LocationAction::Send(message) => self.send_nwk(&link, &message),
+                LocationAction::Send(mut message) => {
+                    if message.kind == nwk::Kind::Mm(Mm::LocateAccept) {
+                        message = message.with_all(self.idle_display());
+                    }
+                    self.send_nwk(&link, &message);
+                }
                 LocationAction::Authenticated(_) => {}
                 LocationAction::Located { terminal, .. } => {
                     self.mobility.procedure = None;

@@ -48,6 +48,8 @@ pub struct State {
     /// Connection on which the registrar granted the registration.
     pub(crate) registered_over: Option<Flow>,
     pub(crate) display: Vec<String>,
+    /// The idle display as the handset was told it last.
+    pub(crate) told_idle: Option<Vec<String>>,
     /// A record of the last owner whose call cannot go on.
     pub(crate) inherited: Option<Box<Record>>,
     shown: Status,
@@ -78,6 +80,7 @@ impl State {
             registration: Registration::default(),
             registered_over: None,
             display: Vec::new(),
+            told_idle: None,
             inherited: None,
             shown: Status::default(),
             fenced: false,
@@ -294,11 +297,20 @@ impl State {
             registration: self.registration.clone(),
             presence: self.usage.presence(now, &self.profile.settings.presence),
             call: self.call.as_ref().map(|call| call.view()),
-            display: self.display.clone(),
+            display: self.shown_lines(),
         };
         let changed = status != self.shown;
         self.shown = status;
         changed.then(|| Box::new(self.shown.clone()))
+    }
+
+    /// What the handset shows, as far as the system knows.
+    fn shown_lines(&self) -> Vec<String> {
+        match self.location {
+            _ if self.call.is_some() => self.display.clone(),
+            Location::Detached => Vec::new(),
+            _ => self.idle_lines(),
+        }
     }
 
     /// Lets out what may go, each message and order with its line of the ladder.

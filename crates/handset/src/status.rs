@@ -19,7 +19,7 @@ pub struct Status {
     pub presence: Presence,
     /// Its call, if any.
     pub call: Option<CallView>,
-    /// Lines on its display, as last sent.
+    /// Lines on its display: as last sent for a call, else the idle display.
     pub display: Vec<String>,
 }
 

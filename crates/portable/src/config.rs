@@ -1,15 +1,12 @@
 //! What a portable is, and what it remembers while switched off.
 
-use ipdect_dect::display::Size;
+use ipdect_dect::display::{OWN_EMC, Size};
 use ipdect_dect::identity::{AriError, Ipei, Park, Tpui, TpuiError};
 use ipdect_dect::mac::air::Position;
 use ipdect_dect::mac::propagation::Propagation;
 use ipdect_dect::nwk::ie::{ModelIdentifier, TerminalCapability};
 use ipdect_dect::security::{AccessCode, Key};
 use serde::{Deserialize, Serialize};
-
-/// Maker code of our portables.
-const EMC: u16 = 0xFFFF;
 
 /// What a portable is and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -60,7 +57,7 @@ impl Config {
 
     pub(crate) const fn model_identifier(&self) -> ModelIdentifier {
         ModelIdentifier {
-            emc: EMC,
+            emc: OWN_EMC,
             model: self.model,
         }
     }

@@ -1,6 +1,7 @@
 //! The mind of a portable: what it holds, and how it finds and keeps a base station.
 
 mod calls;
+mod display;
 mod radio;
 
 use std::net::SocketAddr;
@@ -15,10 +16,10 @@ use tracing::debug;
 use crate::connection::{Connection, Told};
 use crate::event::{Action, CallState, Event, Key, Status, SubscriptionFailure};
 use crate::mobility::{Mobility, Procedure};
-use crate::screen::Screen;
 use crate::speech::{Ear, FRAME_SAMPLES, Mouth, Source};
 use crate::surroundings::{Heard, Surroundings};
 use crate::{Config, Memory};
+use display::Display;
 
 /// An idle connection that the system does not release is released by the portable after this.
 const IDLE: Duration = Duration::from_secs(10);
@@ -44,7 +45,7 @@ pub struct Portable {
     pub(crate) typed: Vec<u8>,
     /// Keys pressed before the system wants them.
     pub(crate) early_keys: Vec<u8>,
-    pub(crate) screen: Screen,
+    pub(crate) display: Display,
     pub(crate) ringing: Option<u8>,
     /// Receive path open.
     pub(crate) listening: bool,
@@ -100,7 +101,7 @@ impl Portable {
             call_state: CallState::Idle,
             typed: Vec::new(),
             early_keys: Vec::new(),
-            screen: Screen::new(config.display),
+            display: Display::new(config.display),
             ringing: None,
             listening: false,
             mouth: Mouth::new(),
@@ -147,6 +148,7 @@ impl Portable {
             link,
             self.switching_off,
             self.release_at,
+            self.display.next_deadline(),
             self.mobility.next_deadline(),
             self.call.next_deadline(),
         ];
@@ -211,7 +213,7 @@ impl Portable {
                 .map(|(_, heard)| (heard.rfpi.rpn(), heard.rssi_dbm)),
             connected: matches!(self.link, Link::Up(_)),
             call: self.call_state.clone(),
-            display: self.screen.lines(),
+            display: self.display.lines(),
             ringing: self.ringing,
             ear: self.ear.counters(),
         }
@@ -258,6 +260,7 @@ impl Portable {
         if let Some(until) = self.switching_off {
             self.settle_off(now, until);
         }
+        self.settle_display(now);
         let idle_link = matches!(self.link, Link::Up(_)) && self.is_idle();
         self.release_at = match (idle_link, self.release_at) {
             (true, None) => Some(now + IDLE),
@@ -288,6 +291,7 @@ impl Portable {
         self.mobility.power_off();
         self.surroundings.forget();
         self.typed.clear();
+        self.display.switch_off();
         self.actions.push(Action::Off);
     }
 
@@ -336,10 +340,7 @@ impl Portable {
                 return;
             }
         };
-        if let Some(text) = message.display() {
-            self.screen.write(&text);
-            self.actions.push(Action::Display(self.screen.lines()));
-        }
+        self.read_display(&message);
         match message.kind {
             Kind::Cc(_) => self.call_message(now, message),
             Kind::Mm(_) => self.mobility_message(now, rng, &message),
@@ -347,16 +348,6 @@ impl Portable {
             Kind::Ciss(_) => self.notice(&message),
             Kind::Clms(_) | Kind::Coms(_) => {}
         }
-    }
-
-    /// Shows these lines.
-    pub(crate) fn show(&mut self, lines: &[&str]) {
-        if let ipdect_dect::nwk::Ie::MultiDisplay(octets) =
-            ipdect_dect::display::text(lines, self.config.display)
-        {
-            self.screen.write(&octets);
-        }
-        self.actions.push(Action::Display(self.screen.lines()));
     }
 
     /// Ends what depended on the connection.

@@ -34,7 +34,7 @@ impl Portable {
             (Key::OffHook, _) => {}
             (Key::OnHook, CallState::Idle) => {
                 self.typed.clear();
-                self.show(&[]);
+                self.show_idle();
             }
             (Key::OnHook, _) => self.hang_up(now),
             (Key::PowerOn | Key::PowerOff, _) => {}

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use ipdect_dect::display::{self, Size};
 use ipdect_dect::mac::propagation::Propagation;
 use ipdect_dect::nwk::cc::Order;
 use ipdect_dect::nwk::ie::ReleaseReason;
@@ -302,4 +303,64 @@ fn a_datagram_for_another_portable_behind_the_same_socket_is_left_alone() {
         };
         assert_eq!(other.handle(w.now, &mut rng, event), []);
     }
+}
+
+/// The lines on the display, in one.
+fn shown(w: &World) -> String {
+    w.pp.status(w.now).display.join(" / ")
+}
+
+#[test]
+fn after_a_call_the_idle_display_is_back() {
+    let mut w = World::located(config());
+    w.run_ms(100);
+    assert_eq!(shown(&w), "Ann / 1001", "as the system told it");
+    w.fp.call(w.now, ipei());
+    w.until(5000, |w| matches!(state(w), CallState::Ringing { .. }));
+    w.key(Key::OffHook);
+    w.until(3000, |w| state(w) == CallState::Connected);
+    w.run_ms(5000);
+    assert_eq!(shown(&w), "Jim Kander / 4711", "as long as the call");
+    w.key(Key::OnHook);
+    w.until(3000, |w| state(w) == CallState::Idle);
+    assert_eq!(shown(&w), "Ann / 1001");
+}
+
+#[test]
+fn a_text_at_the_end_can_be_read_before_the_idle_display_is_back() {
+    let mut w = World::located(config());
+    w.press("1002");
+    w.key(Key::OffHook);
+    w.until(3000, |w| state(w) == CallState::Connected);
+    w.run_ms(5000);
+    let text = vec![display::text(&["Call lost"], Size::default())];
+    w.fp.order(w.now, ipei(), Order::Release(ReleaseReason::NORMAL, text));
+    w.until(3000, |w| state(w) == CallState::Idle);
+    w.run_ms(2500);
+    assert_eq!(shown(&w), "Call lost");
+    w.run_ms(1000);
+    assert_eq!(shown(&w), "Ann / 1001");
+}
+
+#[test]
+fn an_idle_display_told_with_the_end_of_a_call_is_shown_from_then_on() {
+    let mut w = World::located(config());
+    w.press("1002");
+    w.key(Key::OffHook);
+    w.until(3000, |w| state(w) == CallState::Connected);
+    let idle = vec![display::idle(&["Anna", "1001"], Size::default())];
+    w.fp.order(w.now, ipei(), Order::Release(ReleaseReason::NORMAL, idle));
+    w.until(3000, |w| state(w) == CallState::Idle);
+    w.run_ms(3000);
+    assert_eq!(shown(&w), "Anna / 1001");
+}
+
+#[test]
+fn a_number_typed_stays_until_it_is_dropped() {
+    let mut w = World::located(config());
+    w.press("47");
+    w.run_ms(10_000);
+    assert_eq!(shown(&w), "47");
+    w.key(Key::OnHook);
+    assert_eq!(shown(&w), "Ann / 1001");
 }

@@ -408,8 +408,11 @@ impl FixedPart {
     fn location_actions(&mut self, now: Instant, actions: Vec<LocationAction>) {
         for action in actions {
             match action {
-                LocationAction::Send(message) => {
+                LocationAction::Send(mut message) => {
                     let (ipei, _) = self.locating.iter().next().unwrap();
+                    if message.kind == Kind::Mm(Mm::LocateAccept) {
+                        message = message.with(display::idle(&["Ann", "1001"], Size::default()));
+                    }
                     self.send(now, *ipei, &message);
                 }
                 LocationAction::Located {

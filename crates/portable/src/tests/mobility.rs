@@ -21,6 +21,7 @@ fn a_portable_subscribes_is_located_and_remembers_both() {
         [
             Action::Subscribed(Ok(memory.park)),
             Action::Located(Ok(memory.tpui)),
+            Action::Display(vec!["Ann".into(), "1001".into()]),
         ]
     );
     w.run_ms(1000);
