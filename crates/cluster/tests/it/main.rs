@@ -8,3 +8,4 @@ mod full_disk;
 mod kill;
 mod membership;
 mod power_loss;
+mod stand_in;
