@@ -90,7 +90,8 @@ impl Peer for Handset {
     /// Types the number and takes the handset off hook.
     fn calls(&mut self, number: &str) -> Result<()> {
         self.program.turns_page();
-        self.program.types(&format!("{number}("))
+        // `#` ends the number: nobody has to wait for further digits.
+        self.program.types(&format!("{number}#("))
     }
 
     fn talks(&mut self) -> Result<()> {
@@ -110,7 +111,11 @@ impl Peer for Handset {
     }
 
     fn heard(mut self) -> Result<Vec<Heard>> {
-        self.program.stop();
+        let ended = self.program.stop();
+        ensure!(
+            ended.is_some_and(|status| status.success()),
+            "it did not end when asked: {ended:?}"
+        );
         let samples = sound::read(&self.recording)?;
         sound::measure(&samples).with_context(|| self.program.last_words())
     }

@@ -23,7 +23,8 @@ fn handset_calls(lab: &Lab, office: &Office, mut handset: Handset, talk: Duratio
     let sipp = Sipp::callee(lab)?;
     let beside = Capture::start(lab.namespace(), sipp::CALLEE_RTP)?;
     office.kamailio.add(NUMBER, sipp::CALLEE)?;
-    handset.calls(NUMBER)?;
+    // No `#`: the number counts as complete when no digit has followed for 4 s.
+    handset.presses(&format!("{NUMBER}("))?;
     handset.talks()?;
     std::thread::sleep(talk);
     handset.hangs_up()?;

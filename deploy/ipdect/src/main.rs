@@ -106,11 +106,14 @@ fn perform(command: Command) -> Result<(), Failure> {
         Command::Up(up) => run_up(up),
         Command::Handset(options) => {
             let runtime = runtime()?;
-            runtime.block_on(async {
+            let result = runtime.block_on(async {
                 let _telemetry = telemetry::install(&to_stderr("ipdect handset"))?;
                 tls::install_provider();
                 Ok(handset::run(options, Random::system()).await?)
-            })
+            });
+            // Whoever reads standard input waits for a line that may never come.
+            runtime.shutdown_timeout(LEFTOVERS);
+            result
         }
         Command::Token { client, task } => with_session(client, async |session| {
             client::token::run(&session, task).await
