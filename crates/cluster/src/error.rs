@@ -5,14 +5,16 @@ use std::path::PathBuf;
 
 /// Why a store did not do what it was asked.
 ///
-/// Unless said otherwise, the outcome of a transaction that ended with one of these is unknown: read back before
-/// concluding.
+/// Whether a transaction that ended with one of these was done is told by [`StoreError::nothing_done`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
     /// The request can never succeed, on any store. Nothing was written.
     #[error("store request refused: {0}")]
     Invalid(String),
+    /// What was configured can never work.
+    #[error("store configuration: {0}")]
+    Config(String),
     /// The watch asks for changes that are no longer kept: read the range anew, then watch from that revision.
     #[error("changes before revision {oldest} are gone")]
     Compacted {
@@ -22,6 +24,44 @@ pub enum StoreError {
     /// No room is left. Nothing that was confirmed is lost.
     #[error("no room left for the store; free space on its disk, it goes on by itself then")]
     Full,
+    /// etcd has used up the space it allows itself, and takes no more rows until somebody makes room. Nothing was
+    /// written; reading and deleting go on.
+    #[error(
+        "etcd at {endpoint} has used up its quota and takes no more rows; when old revisions are compacted (the servers \
+         do so each minute), run `etcdctl defrag` on each member, raise --quota-backend-bytes if that does not \
+         help, then `etcdctl alarm disarm`"
+    )]
+    Quota {
+        /// Who said so.
+        endpoint: String,
+    },
+    /// The store does not let us in. Nothing was written.
+    #[error("etcd at {endpoint} refused: {what}; {remedy}")]
+    Denied {
+        /// Who said so.
+        endpoint: String,
+        /// What it said.
+        what: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// An endpoint belongs to another etcd than the one that answered first. Nothing was written.
+    #[error(
+        "etcd at {endpoint} belongs to cluster {found:016x}, until now it was {known:016x}; list the members of one \
+         etcd only; if it was restored from a backup, start the servers anew"
+    )]
+    OtherCluster {
+        /// The endpoint.
+        endpoint: String,
+        /// Its cluster.
+        found: u64,
+        /// The cluster of the first answer.
+        known: u64,
+    },
+    /// No answer came. Whether the transaction was done is not known: read back, or use
+    /// [`crate::Store::txn_certain`].
+    #[error("the store did not answer ({0}); whether it was written is not known, read it back")]
+    Unknown(String),
     /// Reading or writing the file failed. Nothing that was confirmed is lost.
     #[error("store file: {0}; see the system's log for the disk")]
     Io(#[source] std::io::Error),
@@ -49,7 +89,7 @@ pub enum StoreError {
         /// The newest that is known.
         known: u64,
     },
-    /// The store is closed, or was not reachable.
+    /// The store is closed, or was not reachable. Nothing was written.
     #[error("store not available: {0}")]
     Unavailable(String),
     /// A row is not what its key promises.
@@ -60,4 +100,19 @@ pub enum StoreError {
         /// What is wrong.
         what: String,
     },
+}
+
+impl StoreError {
+    /// Whether a transaction that ended with this was surely not done. If not, it may have been.
+    #[must_use]
+    pub const fn nothing_done(&self) -> bool {
+        !matches!(
+            self,
+            // A commit whose error came late may stand in the file.
+            StoreError::Unknown(_)
+                | StoreError::Io(_)
+                | StoreError::Full
+                | StoreError::Corrupt { .. }
+        )
+    }
 }

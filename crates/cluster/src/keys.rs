@@ -81,6 +81,10 @@ pub enum Key {
     Ca,
     /// `/sys/ca_key`.
     CaKey,
+    /// `/sys/compaction`: which revisions of etcd may be forgotten.
+    Compaction,
+    /// `/sys/move`: a move of all rows into or out of this store.
+    Move,
     /// `/members/<node>/<start>`, the start as 16 hexadecimal digits.
     Member(Start),
     /// `/evicted/<node>/<start>`.
@@ -127,6 +131,8 @@ impl fmt::Display for Key {
             Key::Era => f.write_str("/sys/era"),
             Key::Ca => f.write_str("/sys/ca"),
             Key::CaKey => f.write_str("/sys/ca_key"),
+            Key::Compaction => f.write_str("/sys/compaction"),
+            Key::Move => f.write_str("/sys/move"),
             Key::Member(Start { node, boot }) => write!(f, "/members/{}/{boot:016x}", encode(node)),
             Key::Evicted(Start { node, boot }) => {
                 write!(f, "/evicted/{}/{boot:016x}", encode(node))
@@ -192,9 +198,16 @@ impl Key {
     }
 
     fn of_system(name: &str) -> Option<Key> {
-        [Key::StoreId, Key::Cluster, Key::Era, Key::Ca, Key::CaKey]
-            .into_iter()
-            .find(|key| key.to_string().strip_prefix("/sys/") == Some(name))
+        Some(match name {
+            "store_id" => Key::StoreId,
+            "cluster" => Key::Cluster,
+            "era" => Key::Era,
+            "ca" => Key::Ca,
+            "ca_key" => Key::CaKey,
+            "compaction" => Key::Compaction,
+            "move" => Key::Move,
+            _ => return None,
+        })
     }
 }
 
@@ -249,6 +262,8 @@ mod tests {
         for (key, text) in [
             (Key::Era, "/sys/era"),
             (Key::CaKey, "/sys/ca_key"),
+            (Key::Compaction, "/sys/compaction"),
+            (Key::Move, "/sys/move"),
             (
                 Key::Member(start.clone()),
                 "/members/server-1/00000000000000ab",

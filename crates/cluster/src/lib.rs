@@ -1,11 +1,13 @@
 //! The store and who owns what in it: rows, revisions, claims, fencing tokens.
 //!
-//! [`Store`] is the interface; [`Memory`] (tests) and [`Embedded`] (a file) implement it and pass one conformance
-//! suite. Above it, [`view`], [`placement`] and [`member`] are pure; [`membership`] joins them to a store.
+//! [`Store`] is the interface; [`Memory`] (tests), [`Embedded`] (a file) and [`Etcd`] implement it and pass one
+//! conformance suite. Above it, [`view`], [`placement`] and [`member`] are pure; [`membership`] joins them to a store.
 
+pub mod certain;
 pub mod conformance;
 pub mod embedded;
 pub mod error;
+pub mod etcd;
 pub mod keys;
 pub mod member;
 pub mod membership;
@@ -19,6 +21,7 @@ mod watch_log;
 
 pub use embedded::Embedded;
 pub use error::StoreError;
+pub use etcd::Etcd;
 pub use keys::Key;
 pub use memory::Memory;
 pub use store::{Change, Changes, Page, Revision, Row, Store, Watch};

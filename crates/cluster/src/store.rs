@@ -1,5 +1,6 @@
 //! The store's interface: rows under keys, one revision counter for all, transactions, watches.
 
+use crate::certain;
 use crate::error::StoreError;
 use crate::txn::{Commit, Txn};
 use async_trait::async_trait;
@@ -8,7 +9,7 @@ use futures_util::Stream;
 use std::fmt::Debug;
 use std::pin::Pin;
 
-/// Count of all transactions that changed something, from 1; never falls, also across restarts.
+/// Rises by one with each transaction that changed something; never falls, also across restarts.
 pub type Revision = u64;
 
 /// A row as read.
@@ -94,8 +95,29 @@ pub trait Store: Debug + Send + Sync + 'static {
     /// Does all operations if all guards hold, else nothing. A commit has reached the disk when this returns.
     ///
     /// # Errors
-    /// [`StoreError::Invalid`] for what [`Txn::check`] refuses; else the outcome is unknown.
+    /// [`StoreError::Invalid`] for what [`Txn::check`] refuses. Of others, [`StoreError::nothing_done`] tells whether
+    /// the outcome is known.
     async fn txn(&self, txn: Txn) -> Result<Commit, StoreError>;
+
+    /// As [`Store::txn`], but finds out what became of a transaction whose answer was lost, and repeats it where that
+    /// is safe: see [`crate::certain`].
+    ///
+    /// # Errors
+    /// [`StoreError::Invalid`] if the transaction guards no row that it writes, and as [`Store::txn`];
+    /// [`StoreError::Unknown`] if the store does not answer at all any more.
+    async fn txn_certain(&self, txn: Txn) -> Result<Commit, StoreError> {
+        certain::run(self, txn, None).await
+    }
+
+    /// As [`Store::txn_certain`], for a transaction that ended with [`StoreError::Unknown`] before: a copy of it may
+    /// have been done, or may be under way.
+    ///
+    /// # Errors
+    /// As [`Store::txn_certain`].
+    async fn txn_settled(&self, txn: Txn) -> Result<Commit, StoreError> {
+        let lost = StoreError::Unknown("an earlier answer was lost".to_owned());
+        certain::run(self, txn, Some(lost)).await
+    }
 
     /// Changes below `prefix` from a revision on, that one included; 0: from now on.
     ///

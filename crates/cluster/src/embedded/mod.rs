@@ -130,7 +130,8 @@ impl Store for Embedded {
             .send(Job::Txn { txn, reply })
             .await
             .map_err(|_| closed())?;
-        answer.await.map_err(|_| closed())?
+        let lost = |_| StoreError::Unknown("it was closed meanwhile".to_owned());
+        answer.await.map_err(lost)?
     }
 
     async fn watch(&self, prefix: &str, from: Revision) -> Result<Watch, StoreError> {

@@ -93,7 +93,10 @@ impl Writer {
                 }
             }
             Err(failure) => {
-                let error = at(&self.path, failure);
+                let error = match at(&self.path, failure) {
+                    StoreError::Unavailable(what) => StoreError::Unknown(what),
+                    error => error,
+                };
                 tracing::error!(%error, path = %self.path.display(), "store not written");
                 self.shared.file.write().take();
                 // Readers go on at once where that is possible.
@@ -140,6 +143,7 @@ fn again(error: &StoreError) -> StoreError {
             what: what.clone(),
         },
         StoreError::InUse { path } => StoreError::InUse { path: path.clone() },
+        StoreError::Unknown(what) => StoreError::Unknown(what.clone()),
         error => StoreError::Unavailable(error.to_string()),
     }
 }
