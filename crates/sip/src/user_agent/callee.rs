@@ -9,7 +9,7 @@ use super::caller::session_expires;
 use super::core::{ALLOW, Attempt, SDP, SUPPORTED, Turn, hop_by_via, sdp_of, with_extra};
 use super::{Call, Event, Extra, Output, Transmit, UserAgent};
 use crate::dialog::{Dialog, Phase, Sequence};
-use crate::message::{Builder, HeaderName, Message};
+use crate::message::{Builder, HeaderName, Message, StatusCode};
 use crate::transaction::{Resend, TransactionKey};
 
 /// A 1xx is repeated this often while the handset rings (RFC 3261 section 13.3.1.1).
@@ -18,6 +18,9 @@ const PROGRESS_AGAIN: Duration = Duration::from_secs(60);
 impl UserAgent {
     /// Takes in an INVITE that opens a call.
     pub(super) fn invited(&mut self, t: &mut Turn<'_>, key: TransactionKey, invite: Message) {
+        if self.invited_again(t, &key, &invite) {
+            return;
+        }
         let no_body = invite.body().is_empty();
         let offer = sdp_of(&invite);
         if !no_body && offer.is_none() {
@@ -62,8 +65,7 @@ impl UserAgent {
             offered: offer.is_some(),
         });
         self.calls.insert(call, state);
-        let trying =
-            Builder::response_to(&invite, crate::message::StatusCode::TRYING, None).build();
+        let trying = Builder::response_to(&invite, StatusCode::TRYING, None).build();
         let effects = self.table.respond(t.now, &key, trying);
         self.run(t, effects);
         t.tell(Event::Incoming {
@@ -77,6 +79,49 @@ impl UserAgent {
                 .map(|v| v.text().into_owned()),
             message: invite,
         });
+    }
+
+    /// The INVITE of a call that was taken over before it was answered, repeated or on another path: answers go there from
+    /// now on (`takeover.md` 6, rule 8).
+    fn invited_again(&mut self, t: &mut Turn<'_>, key: &TransactionKey, invite: &Message) -> bool {
+        let names = |m: &Message| {
+            let from = m.from().ok()?;
+            let tag = from.tag()?.to_owned();
+            Some((m.call_id().ok()?.to_owned(), tag, m.cseq().ok()?.number))
+        };
+        let Some(wanted) = names(invite) else {
+            return false;
+        };
+        let is_it = |state: &CallState| {
+            let theirs = state.theirs.as_ref()?;
+            // Its transaction, if there is one, began with this very request.
+            let lives = |known: &TransactionKey| known != key && self.table.has(known);
+            let orphan = !theirs.key.as_ref().is_some_and(lives);
+            let same = state.phase == Phase::Incoming && names(&theirs.request)? == wanted;
+            Some(orphan && same)
+        };
+        let found = self
+            .calls
+            .iter()
+            .find(|(_, state)| is_it(state) == Some(true));
+        let Some(call) = found.map(|(call, _)| *call) else {
+            return false;
+        };
+        let Some(mut state) = self.calls.remove(&call) else {
+            return false;
+        };
+        state.attempt = Attempt::new(invite.clone());
+        if let Some(theirs) = &mut state.theirs {
+            (theirs.key, theirs.request) = (Some(key.clone()), invite.clone());
+        }
+        let status = state.progress.as_ref().and_then(|(said, _)| said.status());
+        let response = match status {
+            Some(status) => self.dialog_response(&state, status.code()).build(),
+            None => Builder::response_to(invite, StatusCode::TRYING, None).build(),
+        };
+        self.send_response(t, &state, response);
+        self.calls.insert(call, state);
+        true
     }
 
     /// INVITE with Replaces (RFC 3891): we do not replace dialogs yet, so 501 for ours, 481 for others.

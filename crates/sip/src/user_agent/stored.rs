@@ -9,7 +9,7 @@ use super::call::{CallState, SessionTimer, TheirChange, Unacknowledged};
 use super::core::Attempt;
 use crate::dialog::{Dialog, DialogRecord, EarlyRecord, Phase, Sequence, SessionTimerRecord};
 use crate::message::{Builder, HeaderName, Message, Method, NameAddr, Uri};
-use crate::transaction::Resend;
+use crate::transaction::{Resend, TransactionKey};
 
 /// A record that cannot be read back: damaged, or written by something else.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,7 +145,8 @@ pub(super) fn restored(
     (state.early, state.dialog) = (early, dialog);
     let offered = record.peer_offered;
     state.theirs = peer_request.map(|request| TheirChange {
-        key: None,
+        // The transaction died with its owner; its name lets a CANCEL find the call.
+        key: TransactionKey::server(&request),
         request,
         offered,
     });

@@ -89,6 +89,57 @@ fn a_ringing_call_is_answered_by_its_saved_vias() {
     assert_eq!(w.agents[B].record(IN).unwrap().phase, Phase::Confirmed);
 }
 
+/// A call of A that rings at B, where it was just taken over.
+fn inherited_ringing(seed: u64) -> World {
+    let mut w = World::new(seed, Transport::Tcp);
+    let to = "sip:1002@example.com".parse().unwrap();
+    w.act(A, |ua, now, rng| {
+        ua.invite(now, rng, OUT, to, sdp("offer"), vec![])
+    });
+    w.run_ms(50);
+    w.act(B, |ua, now, rng| ua.ring(now, rng, IN));
+    w.run_ms(50);
+    take_over(&mut w, B, IN);
+    w.seen();
+    w
+}
+
+#[test]
+fn a_caller_who_repeats_his_invite_hears_that_the_call_rings() {
+    let mut w = inherited_ringing(7);
+    w.act(B, |ua, now, rng| ua.ring(now, rng, IN));
+    w.run_ms(50);
+    let invite = w.messages[0].clone();
+    w.told();
+    w.deliver(B, invite);
+    w.run_ms(50);
+    assert_eq!(w.seen(), ["B>A 180 INVITE", "B>A 180 INVITE"]);
+    let of_b = w.told().into_iter().find(|(who, _)| *who == B);
+    assert_eq!(of_b, None, "it is no second call");
+    w.act(B, |ua, now, rng| ua.answer(now, rng, IN, sdp("answer")));
+    w.run_ms(50);
+    assert_eq!(w.seen(), ["B>A 200 INVITE"]);
+}
+
+#[test]
+fn a_caller_gives_up_a_call_that_was_taken_over() {
+    let mut w = inherited_ringing(8);
+    w.act(A, |ua, now, rng| ua.cancel(now, rng, OUT, None));
+    w.run_ms(50);
+    let cancelled = Event::Cancelled {
+        call: IN,
+        completed_elsewhere: false,
+    };
+    assert!(w.told().contains(&(B, cancelled)));
+    w.act(B, |ua, now, rng| ua.reject(now, rng, IN, 487, vec![]));
+    w.run_ms(50);
+    let seen = w.seen();
+    assert_eq!(
+        seen[..3],
+        ["A>B CANCEL", "B>A 200 CANCEL", "B>A 487 INVITE"]
+    );
+}
+
 #[test]
 fn an_unacknowledged_answer_is_repeated_with_the_same_octets() {
     let mut w = World::new(3, Transport::Tcp);
