@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use ipdect_dect::identity::Ipei;
 use ipdect_dect::nwk;
-use ipdect_handset::{Event, Profile, SessionId, Settings, State};
+use ipdect_handset::{Event, MediaId, PresenceRow, Profile, Record, SessionId, Settings, State};
 use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::media::v1 as media_v1;
 use ipdect_proto::radio::v1 as radio_v1;
@@ -16,6 +16,7 @@ use ipdect_sip::user_agent::Transmit;
 use parking_lot::Mutex;
 use tracing::warn;
 
+use crate::adoption::{self, Adoption};
 use crate::directory::Directory;
 use crate::fence::Fences;
 use crate::handset::actor::Effects;
@@ -25,6 +26,7 @@ use crate::keep::Keeper;
 use crate::live::{Live, Told};
 use crate::shown::Shown;
 use crate::sip::sender::Sender;
+use crate::snapshots::Snapshots;
 use crate::{media, profile, radio};
 
 /// How long the actor of an IPEI that nobody entered lives after its last message.
@@ -50,12 +52,13 @@ pub struct Core {
     pub media: media::pool::Pool,
     /// Tokens of the shards.
     pub fences: Fences,
+    /// What the next life of each handset goes on from.
+    pub snapshots: Snapshots,
+    adoption: Adoption,
     settings: ArcSwap<Settings>,
     sender: OnceLock<Sender>,
     keeper: OnceLock<Keeper>,
     temporary: Mutex<HashMap<Ipei, Instant>>,
-    /// What the store knew of idle handsets when this server started.
-    presence: Mutex<HashMap<Ipei, ipdect_handset::PresenceRow>>,
     this: std::sync::Weak<Core>,
 }
 
@@ -69,7 +72,6 @@ impl Core {
         handsets: Handsets,
         fences: Fences,
         settings: Settings,
-        presence: HashMap<Ipei, ipdect_handset::PresenceRow>,
     ) -> Arc<Self> {
         let core = Arc::new_cyclic(|this| Self {
             shown: Shown::new(live.clone(), directory.clone(), node.clone()),
@@ -80,11 +82,12 @@ impl Core {
             live,
             handsets,
             fences,
+            snapshots: Snapshots::default(),
+            adoption: Adoption::default(),
             settings: ArcSwap::from_pointee(settings),
             sender: OnceLock::new(),
             keeper: OnceLock::new(),
             temporary: Mutex::default(),
-            presence: Mutex::new(presence),
             this: this.clone(),
         });
         let maker: Arc<dyn Maker> = core.clone();
@@ -121,6 +124,48 @@ impl Core {
                 handsets.answer(ipei, Event::SipFailed { transaction });
             }
         });
+    }
+
+    /// Takes over what the start before left: calls wait for their media resources, [`adoption::PATIENCE`] at most.
+    pub fn inherit(
+        self: &Arc<Self>,
+        presence: Vec<(Ipei, PresenceRow)>,
+        calls: Vec<(Ipei, Record)>,
+    ) {
+        for (ipei, row) in presence {
+            self.snapshots.located(ipei, row);
+        }
+        if calls.is_empty() {
+            return;
+        }
+        for (ipei, record) in calls {
+            if let Some(link) = &record.handset.link {
+                self.radio.expect(link, ipei);
+            }
+            self.adoption
+                .begin(ipei, &record, &self.snapshots, &self.handsets, &self.media);
+        }
+        let core = self.clone();
+        tokio::spawn(async move {
+            tokio::time::sleep(adoption::PATIENCE).await;
+            core.adopt(&core.adoption.all());
+        });
+    }
+
+    /// Starts the actors of all handsets in use, but of those that wait.
+    pub fn start_all(&self) {
+        for ipei in self.directory.book().handsets_in_use() {
+            if !self.adoption.waits(ipei) {
+                self.handsets.start(ipei);
+            }
+            self.shown.row(ipei);
+        }
+    }
+
+    fn adopt(&self, handsets: &[Ipei]) {
+        for ipei in handsets {
+            self.handsets.start(*ipei);
+        }
     }
 
     /// What all handsets share now.
@@ -182,6 +227,7 @@ impl Core {
             self.handsets.leave(ipei);
             if self.directory.book().handset(ipei).is_none() {
                 self.live.forget_handset(&ipei.digits());
+                self.snapshots.forget(ipei);
             }
         }
     }
@@ -214,16 +260,24 @@ impl Core {
 impl Maker for Core {
     fn make(&self, ipei: Ipei) -> Option<(State, Box<dyn Effects>)> {
         let core = self.this.upgrade()?;
-        let state = State::new(self.profile(ipei));
+        let profile = self.profile(ipei);
+        let state = match self.snapshots.record(ipei) {
+            Some(record) => State::restore(profile, record),
+            None => State::new(profile),
+        };
         Some((state, Box::new(Wires::new(core, ipei))))
     }
 
     fn first_events(&self, ipei: Ipei) -> Vec<Event> {
-        let mut first = vec![Event::Configured(Box::new(self.profile(ipei)))];
-        if let Some(row) = self.presence.lock().remove(&ipei) {
-            first.push(Event::Restored(row));
-        }
-        first
+        let row = self.snapshots.presence(ipei).unwrap_or_default();
+        vec![
+            Event::Configured(Box::new(self.profile(ipei))),
+            Event::Restored(row),
+        ]
+    }
+
+    fn revived(&self, ipei: Ipei) {
+        self.radio.ask(ipei);
     }
 
     fn quarantined(&self, ipei: Ipei) {
@@ -297,6 +351,25 @@ impl media::pool::Owners for Core {
 
     fn closed(&self, session: SessionId) {
         self.shown.forget(session);
+    }
+
+    fn holds(&self, ipei: Ipei, resource: &MediaId, record: &[u8]) {
+        if !self.adoption.waits(ipei) {
+            return;
+        }
+        self.adoption.found(ipei, resource);
+        match crate::keep::record_of(&self.directory, ipei, record) {
+            Ok(record) => {
+                self.snapshots.found(ipei, &record);
+            }
+            Err(why) => {
+                warn!(%ipei, why, "the record of a media session cannot be read; the store's is used");
+            }
+        }
+    }
+
+    fn counted(&self, resource: &MediaId) {
+        self.adopt(&self.adoption.counted(resource));
     }
 
     fn seal(&self, ipei: Ipei, record: &[u8]) -> Bytes {

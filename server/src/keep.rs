@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use ipdect_cluster::{Commit, Key, Txn};
 use ipdect_dect::identity::{Ipei, shard};
-use ipdect_handset::{Event, HandsetRow, Outcome, PresenceRow, Store, Tag};
+use ipdect_handset::{Event, HandsetRow, Outcome, PresenceRow, Record, Store, Tag};
 use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::cluster::v1 as rows;
 use prost::Message as _;
@@ -288,6 +288,22 @@ pub fn envelope(directory: &Directory, ipei: Ipei, record: &[u8]) -> Bytes {
         ..Default::default()
     };
     envelope.encode_to_vec().into()
+}
+
+/// Reads what [`envelope`] made.
+///
+/// # Errors
+/// Why it cannot be gone on from.
+pub fn record_of(directory: &Directory, ipei: Ipei, sealed: &[u8]) -> Result<Record, String> {
+    let envelope = rows::RecordEnvelope::decode(sealed).map_err(|e| e.to_string())?;
+    if envelope.ipei != ipei.digits() {
+        return Err(format!("it is the record of {}", envelope.ipei));
+    }
+    let key = Key::Call(shard(ipei), ipei.digits()).to_string();
+    let record = directory
+        .open_sealed(&key, &envelope.sealed_body)
+        .ok_or("it was sealed under another key")?;
+    Record::decode(&record).map_err(|e| e.to_string())
 }
 
 fn presence_row(row: &PresenceRow, node: &str) -> rows::PresenceRow {

@@ -1,5 +1,6 @@
 //! The server: one actor per handset, SIP, call control, radio and media pools, the directory.
 
+mod adoption;
 pub mod config;
 pub mod core;
 pub mod directory;
@@ -18,6 +19,7 @@ pub mod profile;
 pub mod radio;
 pub mod shown;
 pub mod sip;
+pub mod snapshots;
 mod start;
 mod threads;
 pub mod trust;

@@ -61,7 +61,7 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
     let threads = Threads::start("handsets")?;
     let handsets = Handsets::new(threads.arbiters());
     let sip = SipSide::open(&config, &ground, &handsets, &env, &stop).await?;
-    let core = join(&ground, &handsets, &sip).await?;
+    let core = join(&ground, &handsets, &sip);
     let sender = sip.sender(&env);
     core.connect(sender.clone(), keeper(&ground, &handsets));
     let steward = Arc::new(Steward::new(core.clone(), &sip, sender));
@@ -87,10 +87,9 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
         .with(LiveServer::new(live));
 
     devices::list(&core);
-    for ipei in core.directory.book().handsets_in_use() {
-        handsets.start(ipei);
-        core.shown.row(ipei);
-    }
+    let inherited = inherited::read(&core.directory, &core.fences).await?;
+    core.inherit(inherited.presence, inherited.calls);
+    core.start_all();
     let present: Arc<dyn Present> = steward.clone();
     tokio::spawn(serve_bases(core.clone(), present.clone(), radio_links));
     tokio::spawn(serve_media(core.clone(), present, media_links));
@@ -128,28 +127,22 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
     })
 }
 
-/// The shared parts, with what the start before left.
-async fn join(
-    ground: &Foundation,
-    handsets: &Handsets,
-    sip: &SipSide,
-) -> Result<Arc<Core>, StartError> {
-    let presence = inherited::restore(&ground.directory, &ground.fences).await?;
+/// The shared parts.
+fn join(ground: &Foundation, handsets: &Handsets, sip: &SipSide) -> Arc<Core> {
     let settings = shared(
         &sip.documents,
         sip.sent_by.clone(),
         sip.domain_port(),
         false,
     );
-    Ok(Core::new(
+    Core::new(
         ground.node.as_str().into(),
         ground.directory.clone(),
         ground.live.clone(),
         handsets.clone(),
         ground.fences.clone(),
         settings,
-        presence,
-    ))
+    )
 }
 
 /// The task that writes for the handsets.

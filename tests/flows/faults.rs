@@ -1,6 +1,6 @@
 //! Devices that are lost, and come back or not.
 
-use ipdect_handset::{Action, Event, Outcome, PresenceRow, Record, State, Store};
+use ipdect_handset::Outcome;
 use ipdect_tests::kit::handset::*;
 
 use crate::ladders::*;
@@ -130,58 +130,4 @@ fn a_connection_that_the_base_station_does_not_know_is_gone() {
                 "! ended: radio contact lost",
             ],
     );
-}
-
-/// The handset of the last record that `s` kept, at the next owner.
-fn inherited(s: &Scene) -> Scene {
-    let last = s.actions.iter().rev().find_map(|action| match action {
-        Action::Store(Store::Record { record, .. }) => Record::decode(record).ok(),
-        _ => None,
-    });
-    let mut profile = profile();
-    profile.generation = 2;
-    let mut next = Scene::unknown(profile.clone());
-    next.state = State::restore(profile, last.expect("a record was kept"));
-    next.sent.clone_from(&s.sent);
-    next
-}
-
-/// What the store knew of the handset.
-fn tells_presence() -> Happening {
-    let location = Some((base("base-1"), 3));
-    Box::new(|_| {
-        vec![Event::Restored(PresenceRow {
-            location,
-            ..PresenceRow::default()
-        })]
-    })
-}
-
-#[test]
-fn the_next_owner_goes_on_with_a_call_that_stands() {
-    let s = talking();
-    let mut next = inherited(&s);
-    next.at("00:00", tells_presence()).then([
-        "P ACK",
-        "P INVITE sip:peer@192.0.2.60:5060",
-        "P REGISTER",
-        "= InACall",
-    ]);
-    next.at("00:00", base_back(true, 3)).then(["B Adopt"]);
-    next.at("00:00", peer_hangs_up()).then(is_hung_up_by_peer());
-}
-
-#[test]
-fn the_next_owner_ends_a_call_that_was_being_set_up() {
-    let s = hearing_ring_back();
-    let mut next = inherited(&s);
-    next.at("00:00", tells_presence()).then([
-        "M CloseSession [Ending]",
-        "= Available",
-        "P CANCEL",
-        "B CloseSpeech",
-        "B {Release reason=01}",
-        "! ended: the server was lost while the call was set up",
-        "P REGISTER",
-    ]);
 }

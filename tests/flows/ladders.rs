@@ -110,15 +110,11 @@ pub(crate) fn is_alerting() -> Ladder {
     ])
 }
 
-/// The handset's user takes the call.
-pub(crate) fn is_taken() -> Ladder {
-    Ladder::from([
-        "M Connect",
-        "M Note [Active]",
-        "= InACall",
-        "P 200 (INVITE)",
-        "B {ConnectAck}",
-    ])
+/// The handset's user takes the call, with message number `seq` on its connection.
+pub(crate) fn is_taken(seq: u64) -> Ladder {
+    Ladder::from(["M Connect", "M Note [Active]", "= InACall"])
+        + [format!("B NwkAck {seq}").as_str()]
+        + ["P 200 (INVITE)", "B {ConnectAck}"]
 }
 
 /// The handset's user hangs up, with message number `seq` on its connection; `to_peer` is what the peer is told.

@@ -10,4 +10,5 @@ mod ladders;
 mod mobility;
 mod outgoing;
 mod random_order;
+mod takeover;
 mod talking;

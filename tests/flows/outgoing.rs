@@ -10,13 +10,12 @@ fn a_call_dialled_digit_by_digit_is_answered_and_ended_by_the_handset() {
     let mut s = Scene::new();
     s.at("00:00", lifts())
         .then(takes_set_up() + ["M PlayTone Dial", "B {SetupAck progress=8}"]);
-    s.at("00:01", presses("4"))
-        .then(["M StopTone", "B NwkAck 2"]);
+    s.at("00:01", presses("4")).then(["M StopTone"]);
     s.at("00:02", presses("711#")).then([
         "M OpenLeg sip",
-        "B NwkAck 3",
         "B {CallProc}",
         "M Note [Calling]",
+        "B NwkAck 3",
         INVITE,
     ]);
     s.at("00:03", peer_says(180)).then([

@@ -54,6 +54,8 @@ pub(crate) struct Call {
     pub(crate) held: bool,
     /// When the display was last written, and when it may be written again if it is out of date.
     pub(crate) written: (Option<Instant>, Option<Instant>),
+    /// A message of the handset whose effect the next record brings: it is acknowledged then.
+    pub(crate) unacked: Option<(Link, u64)>,
     /// The handset lost radio contact: look for it from, give up at.
     pub(crate) missing: Option<Missing>,
     pub(crate) trace: Trace,
@@ -146,6 +148,14 @@ impl Phase {
         }
     }
 
+    /// Whether what the user does now is in no record until the next step: keys dialled, an answer given.
+    pub(crate) fn owes_a_record(self) -> bool {
+        matches!(
+            self,
+            Phase::Dialling { .. } | Phase::Preparing | Phase::Answering { .. }
+        )
+    }
+
     /// State of the fixed part in EN 300 175-5 section 9.2.1.
     fn number(self) -> u8 {
         match self {
@@ -199,6 +209,7 @@ impl Call {
             sip_srtp: false,
             held: false,
             written: (None, None),
+            unacked: None,
             missing: None,
             trace: Trace::default(),
         }

@@ -45,7 +45,7 @@ impl State {
         self.stop_page(t);
         self.close_session(t);
         self.tell_peer(t, peer);
-        self.acknowledge(t);
+        self.acknowledge_all(t);
         let Some(call) = &self.call else { return };
         let summary = call.summary(cause);
         let used = call.placed == Placed::ByUs || call.answered.is_some();

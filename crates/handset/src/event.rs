@@ -213,6 +213,8 @@ pub struct NwkUp {
 pub struct Held {
     /// Its id there.
     pub connection: u64,
+    /// Where the base station takes speech.
+    pub address: SocketAddr,
     /// Whether speech is open on it.
     pub speech: bool,
     /// Number of the last message received from the handset.

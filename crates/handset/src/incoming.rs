@@ -215,6 +215,7 @@ impl State {
         self.media(connect);
         self.answered_now(t);
         self.note(t, Milestone::Active);
+        self.acknowledge_all(t);
         self.with_ua(t, |ua, t| ua.answer(t.now, t.rng, number, sdp));
         self.say(Cc::ConnectAck, Vec::new());
     }

@@ -24,8 +24,8 @@ pub(crate) struct Links {
 pub(crate) struct Connection {
     /// Radio part number of its base station.
     pub(crate) rpn: u8,
-    /// Where its base station takes speech.
-    pub(crate) speech: SocketAddr,
+    /// Where its base station takes speech; not known of an inherited one until the base station has told.
+    pub(crate) speech: Option<SocketAddr>,
     /// Number of the last message from the handset that was applied.
     pub(crate) last_up: u64,
     /// Number of the last message to the handset.
@@ -34,6 +34,8 @@ pub(crate) struct Connection {
     pub(crate) release_at: Option<Instant>,
     /// Messages to the handset that the base station did not confirm to have taken.
     untaken: BTreeMap<u64, (Tag, Bytes)>,
+    /// It is known from a record, which may be older than the last message: the base station has the last number.
+    inherited: bool,
 }
 
 /// What to make of a message's number.
@@ -50,9 +52,12 @@ pub(crate) enum Arrival {
 impl Links {
     /// Takes note of a message's arrival.
     pub(crate) fn arrived(&mut self, up: &NwkUp) -> Arrival {
-        self.unreachable.remove(&up.link.base);
+        let inherited = |c: &Connection| c.inherited;
+        if !self.connections.get(&up.link).is_some_and(inherited) {
+            self.unreachable.remove(&up.link.base);
+        }
         let Some(connection) = self.connections.get_mut(&up.link) else {
-            let (rpn, speech, last_up) = (up.rpn, up.speech, up.seq);
+            let (rpn, speech, last_up) = (up.rpn, Some(up.speech), up.seq);
             let fresh = Connection {
                 rpn,
                 speech,
@@ -60,6 +65,7 @@ impl Links {
                 last_down: 0,
                 release_at: None,
                 untaken: BTreeMap::new(),
+                inherited: false,
             };
             self.connections.insert(up.link.clone(), fresh);
             return Arrival::First;
@@ -71,8 +77,8 @@ impl Links {
         Arrival::Next
     }
 
-    /// A connection that a record tells of.
-    pub(crate) fn restore(&mut self, part: &HandsetPart, speech: SocketAddr) {
+    /// A connection that a record tells of. What is to be sent on it waits for the base station's inventory.
+    pub(crate) fn restore(&mut self, part: &HandsetPart) {
         let Some(link) = part.link.clone() else {
             return;
         };
@@ -84,13 +90,32 @@ impl Links {
         } = *part;
         let connection = Connection {
             rpn,
-            speech,
+            speech: None,
             last_up,
             last_down,
             release_at: None,
             untaken: BTreeMap::new(),
+            inherited: true,
         };
+        self.unreachable.insert(link.base.clone());
         self.connections.insert(link, connection);
+    }
+
+    /// A connection that nobody told of, with messages of the handset that wait.
+    pub(crate) fn learn(&mut self, link: &Link, held: &Held) {
+        let Some(first) = held.unacked.first() else {
+            return;
+        };
+        let connection = Connection {
+            rpn: first.rpn,
+            speech: Some(held.address),
+            last_up: first.seq.saturating_sub(1),
+            last_down: held.last_down_seq,
+            release_at: None,
+            untaken: BTreeMap::new(),
+            inherited: false,
+        };
+        self.connections.insert(link.clone(), connection);
     }
 
     /// A connection, if it stands.
@@ -172,7 +197,10 @@ impl Links {
         let (mut gone, mut again) = (Vec::new(), Vec::new());
         for (link, connection) in here {
             match holds(link) {
-                Some(held) => again.extend(connection.again(link, held.last_down_seq)),
+                Some(held) => {
+                    connection.speech = Some(held.address);
+                    again.extend(connection.again(link, held.last_down_seq));
+                }
                 None => gone.push(link.clone()),
             }
         }
@@ -217,6 +245,9 @@ impl Connection {
 
     /// Orders for what the base station did not take; what it took is done with.
     fn again(&mut self, link: &Link, taken: u64) -> Vec<Radio> {
+        if std::mem::take(&mut self.inherited) {
+            self.renumber(taken);
+        }
         self.untaken.retain(|seq, _| *seq > taken);
         let order = |(seq, (tag, pdu)): (&u64, &(Tag, Bytes))| Radio::SendNwk {
             tag: *tag,
@@ -225,6 +256,15 @@ impl Connection {
             pdu: pdu.clone(),
         };
         self.untaken.iter().map(order).collect()
+    }
+}
+
+impl Connection {
+    /// Numbers go on from the last one that the base station took, whoever gave it out (`takeover.md` 4, rule 4).
+    fn renumber(&mut self, taken: u64) {
+        let waiting = std::mem::take(&mut self.untaken).into_values();
+        self.untaken = (taken + 1..).zip(waiting).collect();
+        self.last_down = taken + self.untaken.len() as u64;
     }
 }
 
@@ -268,6 +308,7 @@ mod tests {
         assert_eq!(links.send(Tag(2), &link, Bytes::from_static(b"b")), None);
         let held = Held {
             connection: 1,
+            address: up(1).speech,
             speech: false,
             last_up_seq: 1,
             last_down_seq: 1,
@@ -282,6 +323,41 @@ mod tests {
         };
         assert_eq!((gone, again), (vec![], vec![b]));
         assert_eq!(links.back(&link.base, false, &[held]).0, [link]);
+    }
+
+    #[test]
+    fn an_inherited_connection_goes_on_from_the_number_that_the_base_station_knows() {
+        let (mut links, link) = (Links::default(), up(1).link);
+        let part = HandsetPart {
+            link: Some(link.clone()),
+            last_up: 3,
+            last_down: 6,
+            ..HandsetPart::default()
+        };
+        links.restore(&part);
+        assert_eq!(links.arrived(&up(3)), Arrival::Again);
+        links.lost(&link.base);
+        let pdu = Bytes::from_static(b"a");
+        assert_eq!(links.send(Tag(1), &link, pdu.clone()), None);
+        // The last owner had sent three more than its record tells.
+        let held = Held {
+            connection: 1,
+            address: up(1).speech,
+            speech: true,
+            last_up_seq: 3,
+            last_down_seq: 9,
+            unacked: Vec::new(),
+        };
+        let order = |tag, seq| Radio::SendNwk {
+            tag,
+            link: link.clone(),
+            seq,
+            pdu: pdu.clone(),
+        };
+        let (gone, again) = links.back(&link.base, true, &[held]);
+        assert_eq!((gone, again), (vec![], vec![order(Tag(1), 10)]));
+        let next = links.send(Tag(2), &link, pdu.clone());
+        assert_eq!(next, Some(order(Tag(2), 11)));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use ipdect_sip::sdp::SdpError;
 use crate::action::{Action, Media, Radio, Store};
 use crate::call::Phase;
 use crate::ending::{ToHandset, ToPeer};
-use crate::event::{MediaId, Outcome, Tag};
+use crate::event::{BaseId, Held, MediaId, Outcome, Tag};
 use crate::media::{Direction, LegId, SessionId, Tone};
 use crate::notice::Placed;
 use crate::record::Milestone;
@@ -83,8 +83,12 @@ impl State {
         self.media([order]);
     }
 
-    /// Asks for both legs.
+    /// Asks for both legs; not before the session stands, and the base station has said where it takes speech.
     pub(crate) fn open_legs(&mut self, t: &mut Turn<'_>) {
+        let opens = self.call.as_ref().is_some_and(|c| c.opening.is_some());
+        if opens || self.speech_address().is_none() {
+            return;
+        }
         self.open_base_leg(t);
         let tag = self.tags.fresh();
         let Some(call) = self.call.as_mut() else {
@@ -124,6 +128,33 @@ impl State {
         self.leg_ready(t);
     }
 
+    /// The base station is there: legs that waited for it are asked for.
+    pub(crate) fn open_waiting_legs(&mut self, t: &mut Turn<'_>) {
+        let Some(call) = &self.call else { return };
+        if call.opening.is_some() || call.no_session || call.speech.base != Leg::None {
+            return;
+        }
+        match call.phase {
+            Phase::Seizing => self.open_base_leg(t),
+            Phase::Alerting { .. } | Phase::Answering { .. } => self.open_legs(t),
+            _ => {}
+        }
+    }
+
+    /// The base station can be told again: speech that it does not have open is opened.
+    pub(crate) fn open_missing_speech(&mut self, base: &BaseId, held: &[Held]) {
+        let Some(call) = &self.call else { return };
+        let (Some(link), Some((rtp, _))) = (&call.link, call.speech.base.rtp()) else {
+            return;
+        };
+        let holds = |held: &&Held| link.base == *base && link.connection == held.connection;
+        let missing = |held: &Held| call.speech.untold || !held.speech;
+        let ends = matches!(call.phase, Phase::Releasing { .. });
+        if !ends && held.iter().find(holds).is_some_and(missing) {
+            self.open_speech(rtp);
+        }
+    }
+
     /// Tells the base station where its speech goes.
     fn open_speech(&mut self, rtp: SocketAddr) {
         let tag = self.tags.fresh();
@@ -136,6 +167,7 @@ impl State {
         let path = path.mirrored(rtp);
         call.speech.open_on = Some(link.clone());
         call.speech.opening_speech = Some(tag);
+        call.speech.untold = false;
         self.radio([Radio::OpenSpeech { tag, link, path }]);
     }
 
@@ -217,8 +249,13 @@ impl State {
 
     fn speech_opened(&mut self, t: &mut Turn<'_>, outcome: Outcome) {
         match outcome {
-            // Unreachable: the link is told to be dead, or alive again with its inventory.
-            Outcome::Done | Outcome::Unreachable => {}
+            Outcome::Done => {}
+            // The link is told to be dead, or alive again with its inventory.
+            Outcome::Unreachable => {
+                if let Some(call) = self.call.as_mut() {
+                    call.speech.untold = true;
+                }
+            }
             Outcome::Conflict => self.new_path(t),
             _ => {
                 let handset = ToHandset::Release(ReleaseReason::INSUFFICIENT_BEARERS, "Radio busy");
@@ -235,7 +272,7 @@ impl State {
     /// Where the base station of the call's connection takes speech.
     pub(crate) fn speech_address(&self) -> Option<SocketAddr> {
         let link = self.call.as_ref()?.link.as_ref()?;
-        self.links.get(link).map(|connection| connection.speech)
+        self.links.get(link)?.speech
     }
 
     /// The `<<SIGNAL>>` of a tone, where the handset makes tones itself.

@@ -48,8 +48,8 @@ impl State {
         call.transaction = ours;
         call.trace = trace;
         self.call = Some(Box::new(call));
-        self.open_session(t, Milestone::SetupTaken);
         self.keys(t, &message.keypad(), message.sending_complete());
+        self.open_session(t, Milestone::SetupTaken);
     }
 
     /// Whether the handset may place calls.
@@ -226,6 +226,7 @@ impl State {
         };
         self.say(Cc::CallProc, Vec::new());
         self.note(t, Milestone::Calling);
+        self.acknowledge_all(t);
         self.with_ua(t, |ua, t| {
             ua.invite(t.now, t.rng, number, to, offer, Vec::new())
         });

@@ -12,6 +12,7 @@ use crate::links::Arrival;
 use crate::notice::Notice;
 use crate::state::State;
 use crate::status::Location;
+use crate::timers::CC_03;
 use crate::turn::Turn;
 
 /// Header of a request page for a voice call (EN 300 175-5 section 8.2.1).
@@ -70,6 +71,7 @@ impl State {
         let ours = |call: &crate::call::Call| {
             call.link.as_ref() == Some(link) && call.transaction.answered() == message.transaction
         };
+        self.presented_before(t, link, kind, message);
         let Some(call) = self.call.as_ref().filter(|call| ours(call)) else {
             return self.stray(t, link, kind, message);
         };
@@ -81,12 +83,40 @@ impl State {
                 ToHandset::Complete(ReleaseReason::NORMAL),
                 "hung up at the handset",
             ),
-            (Cc::Info, _) => self.keys(t, &message.keypad(), message.sending_complete()),
+            (Cc::Info, phase) => {
+                self.keys(t, &message.keypad(), message.sending_complete());
+                // The set-up itself is in a record, keys after it are not.
+                if let (Phase::Seizing, Some(call)) = (phase, self.call.as_mut()) {
+                    call.unacked = t.unacked.take().or(call.unacked.take());
+                }
+            }
             (Cc::Alerting, Phase::Presenting { .. }) => self.alerting(t),
             (Cc::Connect, Phase::Presenting { .. } | Phase::Alerting { .. }) => self.connect(t),
             (Cc::Connect, Phase::Active) => self.resumed(t),
             // Late and crossed messages are normal on a radio path.
             (kind, phase) => tracing::trace!(?kind, ?phase, "ignored"),
+        }
+    }
+
+    /// A handset that we look for rings, or answers, already: the last owner had found it.
+    fn presented_before(
+        &mut self,
+        t: &mut Turn<'_>,
+        link: &Link,
+        kind: Cc,
+        message: &nwk::Message,
+    ) {
+        let Some(call) = self.call.as_mut() else {
+            return;
+        };
+        let looked_for = matches!(call.phase, Phase::Admitting | Phase::Paging);
+        let same = call.link.is_none() && call.transaction.answered() == message.transaction;
+        if looked_for && same && matches!(kind, Cc::Alerting | Cc::Connect) {
+            call.link = Some(link.clone());
+            call.phase = Phase::Presenting {
+                until: t.now + CC_03,
+            };
+            self.stop_page(t);
         }
     }
 
@@ -285,8 +315,11 @@ impl State {
             };
             match self.links.get(&link) {
                 Some(_) => self.radio([Radio::Adopt { link }]),
-                // Its messages, if any, come next and make it ours.
-                None if !connection.unacked.is_empty() => {}
+                // Its messages come next and make it ours.
+                None if !connection.unacked.is_empty() => {
+                    self.links.learn(&link, connection);
+                    self.radio([Radio::Adopt { link }]);
+                }
                 None => self.radio([Radio::ReleaseConnection {
                     link,
                     reason: ReleaseCause::Normal,
@@ -295,6 +328,8 @@ impl State {
         }
         self.radio(again);
         self.close_forgotten_speech(base, &held);
+        self.open_missing_speech(base, &held);
+        self.open_waiting_legs(t);
         for link in gone {
             self.connection_gone(t, &link);
         }

@@ -8,11 +8,14 @@ use ipdect_dect::nwk::ie::ReleaseReason;
 use ipdect_sip::dialog::{DialogRecord, EarlyRecord, Phase as DialogPhase, SessionTimerRecord};
 use ipdect_sip::user_agent as sip;
 
-use crate::action::PresenceRow;
+use crate::action::{Media, PresenceRow};
 use crate::call::{Call, Party, Phase};
 use crate::ending::{ToHandset, ToPeer};
+use crate::ids::uuid_v7;
+use crate::media::SessionId;
+use crate::notice::Placed;
 use crate::profile::Profile;
-use crate::record::{DialogPart, Record};
+use crate::record::{DialogPart, Milestone, Record};
 use crate::speech::{Leg, Speech};
 use crate::state::State;
 use crate::status::Location;
@@ -24,8 +27,7 @@ const ACTIVE: u8 = 10;
 impl State {
     /// The handset of a record: it had a call when its last owner died. Feed it [`crate::Event::Restored`] next.
     ///
-    /// A call that both sides had answered goes on. One that was being set up ends: CANCEL, refusal or BYE by what the
-    /// record tells of its dialog, and `{CC-RELEASE}`.
+    /// The call goes on from where it was (`takeover.md` section 8).
     #[must_use]
     pub fn restore(profile: Profile, record: Record) -> State {
         let mut state = State::new(profile);
@@ -51,19 +53,17 @@ impl State {
         }
     }
 
-    /// Takes the call of a record over, or ends it.
+    /// Takes the call of a record over, as far as it was.
     fn inherit(&mut self, t: &mut Turn<'_>, record: Record) {
-        if let Some(path) = &record.media.path {
-            self.links.restore(&record.handset, path.remote);
-        }
-        let active = record.cc.state == ACTIVE;
+        self.links.restore(&record.handset);
         let generations = self.profile.generation.saturating_sub(record.generation);
+        let step = Step::of(&record);
         let dialog = record
             .sip
             .as_ref()
             .and_then(|sip| Some((sip::Call(sip.number), sip.dialog.clone()?)));
         let mut call = rebuilt(record, generations);
-        let known = dialog
+        call.sip = dialog
             .zip(self.ua.as_mut())
             .and_then(|((number, dialog), ua)| {
                 self.placed = number.0.wrapping_add(1) % sip::Call::INCOMING.0;
@@ -71,24 +71,149 @@ impl State {
                     .ok()
                     .map(|()| number)
             });
-        call.sip = known;
+        let number = call.sip;
         self.call = Some(Box::new(call));
-        match known {
-            Some(number) if active => {
-                self.usage.begins();
-                // The ACK may not have left; once too often does no harm.
-                self.with_ua(t, |ua, t| ua.ack(t.now, t.rng, number));
-                self.with_ua(t, |ua, t| ua.refresh(t.now, t.rng, number));
+        match (step, number) {
+            (Step::Talking(open), Some(number)) => self.talk_on(t, number, open),
+            (Step::Dialling, _) => self.dial_on(t, Phase::Seizing),
+            (Step::Calling, number) => self.call_anew(t, number),
+            (Step::Presented, Some(_)) => self.dial_on(t, Phase::Admitting),
+            (Step::Ringing, Some(number)) => self.ring_on(t, number),
+            (Step::Over, _) | (_, None) => self.end(
+                t,
+                ToPeer::Bye(None),
+                ToHandset::Release(ReleaseReason::UNEXPECTED_MESSAGE, ""),
+                "the server was lost while the call was being ended",
+            ),
+        }
+    }
+
+    /// Both talk: nobody notices.
+    fn talk_on(&mut self, t: &mut Turn<'_>, number: sip::Call, open: Open) {
+        self.usage.begins();
+        // The ACK may not have left; once too often does no harm.
+        self.with_ua(t, |ua, t| ua.ack(t.now, t.rng, number));
+        match open {
+            Open::Nothing => self.with_ua(t, |ua, t| ua.refresh(t.now, t.rng, number)),
+            Open::Theirs => {
+                let answer = self.call.as_ref().and_then(|call| call.sdp.local.clone());
+                let answer = answer.unwrap_or_default();
+                self.with_ua(t, |ua, t| ua.answer_reinvite(t.now, t.rng, number, answer));
             }
-            _ => {
-                let handset = ToHandset::Release(ReleaseReason::UNEXPECTED_MESSAGE, "");
-                self.end(
-                    t,
-                    ToPeer::Bye(None),
-                    handset,
-                    "the server was lost while the call was set up",
-                );
+            Open::Ours => {
+                let Some(offer) = self.offer() else { return };
+                self.note(t, Milestone::Changed);
+                self.with_ua(t, |ua, t| ua.reinvite(t.now, t.rng, number, offer));
             }
+        }
+    }
+
+    /// Nothing was said to the peer, or nothing but 100: the way goes on from its beginning, with a session of its own.
+    fn dial_on(&mut self, t: &mut Turn<'_>, phase: Phase) {
+        self.leave_session(t);
+        let Some(call) = self.call.as_mut() else {
+            return;
+        };
+        call.phase = phase;
+        let milestone = match phase {
+            Phase::Seizing => Milestone::SetupTaken,
+            _ => Milestone::InviteTaken,
+        };
+        self.open_session(t, milestone);
+    }
+
+    /// Our INVITE is out, and its answers go to an owner that is dead: it is given up and said anew (`takeover.md` 8).
+    fn call_anew(&mut self, t: &mut Turn<'_>, number: Option<sip::Call>) {
+        self.note(t, Milestone::Calling);
+        if let Some(number) = number {
+            self.with_ua(t, |ua, t| ua.cancel(t.now, t.rng, number, None));
+        }
+        if let Some(call) = self.call.as_mut() {
+            call.sip = None;
+            call.dialled = true;
+        }
+        self.dial_on(t, Phase::Seizing);
+    }
+
+    /// The handset rings, and goes on ringing.
+    fn ring_on(&mut self, t: &mut Turn<'_>, number: sip::Call) {
+        self.leave_session(t);
+        let until = t.now + self.profile.settings.call.ring_limit;
+        if let Some(call) = self.call.as_mut() {
+            call.phase = Phase::Alerting { until };
+        }
+        self.open_session(t, Milestone::Alerting);
+        self.with_ua(t, |ua, t| ua.ring(t.now, t.rng, number));
+    }
+
+    /// Gives the session of the last owner up for a new one: which of its legs stand is not in the record.
+    fn leave_session(&mut self, t: &mut Turn<'_>) {
+        let record = self.record(t, Milestone::Moved);
+        let tag = self.tags.fresh();
+        let Some(call) = self.call.as_mut() else {
+            return;
+        };
+        let fresh = Speech::new(SessionId(uuid_v7(t.wall, t.rng)));
+        let left = std::mem::replace(&mut call.speech, fresh);
+        call.sdp.answer = None;
+        // Whether it was opened at all is not in every record.
+        let session = left.session;
+        self.media([Media::CloseSession {
+            tag,
+            session,
+            record,
+        }]);
+    }
+}
+
+/// How far a call was (`takeover.md` section 8, the table).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// No INVITE yet.
+    Dialling,
+    /// INVITE sent, nothing heard or ringing.
+    Calling,
+    /// INVITE taken, the handset not heard to ring.
+    Presented,
+    /// The handset rings.
+    Ringing,
+    /// Both talk.
+    Talking(Open),
+    /// Refused, or on its way to the end.
+    Over,
+}
+
+/// What was open in a call that stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Open {
+    Nothing,
+    /// An offer of the peer, already carried out.
+    Theirs,
+    /// An offer of ours.
+    Ours,
+}
+
+impl Step {
+    fn of(record: &Record) -> Step {
+        let dialog = record.sip.as_ref().and_then(|sip| sip.dialog.as_ref());
+        if record.milestone == Milestone::Ending {
+            return Step::Over;
+        }
+        if record.cc.state == ACTIVE {
+            let theirs = dialog.is_some_and(|d| d.peer_request.is_some());
+            return Step::Talking(match record.milestone {
+                Milestone::Changed if theirs => Open::Theirs,
+                Milestone::Moved => Open::Ours,
+                _ => Open::Nothing,
+            });
+        }
+        match record.milestone {
+            Milestone::SetupTaken => Step::Dialling,
+            Milestone::Calling | Milestone::FirstTag => Step::Calling,
+            Milestone::InviteTaken => Step::Presented,
+            Milestone::Alerting => Step::Ringing,
+            _ if record.call.placed == Placed::ByPeer => Step::Ringing,
+            _ => Step::Over,
         }
     }
 }
@@ -101,6 +226,7 @@ fn rebuilt(record: Record, generations: u32) -> Call {
         call: part,
         sip,
         media,
+        sequence,
         ..
     } = record;
     let time = |s: u64| UNIX_EPOCH + Duration::from_secs(s);
@@ -124,6 +250,7 @@ fn rebuilt(record: Record, generations: u32) -> Call {
         speech,
         time(part.began_s),
     );
+    call.sequence = sequence;
     call.link = handset.link;
     call.transaction = Transaction {
         value: cc.tv,

@@ -33,6 +33,8 @@ pub(crate) struct Speech {
     pub(crate) open_on: Option<Link>,
     /// The order that opens it, until its result comes.
     pub(crate) opening_speech: Option<Tag>,
+    /// The base station could not be told to open it.
+    pub(crate) untold: bool,
     /// Our key towards the SIP peer, where SRTP is not off.
     pub(crate) sip_key: Option<SrtpKey>,
     pub(crate) tone: Option<Tone>,
@@ -82,6 +84,7 @@ impl Speech {
             path_id: PathId(1),
             open_on: None,
             opening_speech: None,
+            untold: false,
             sip_key: None,
             tone: None,
             connected: false,

@@ -323,9 +323,23 @@ impl State {
 
     /// Says that the effect of the NWK message in hand is committed, once what was said before is out.
     pub(crate) fn acknowledge(&mut self, t: &mut Turn<'_>) {
-        if let Some((link, seq)) = t.unacked.take() {
-            self.outbox.push(Action::Radio(Radio::AckNwk { link, seq }));
+        let Some((link, seq)) = t.unacked.take() else {
+            return;
+        };
+        let owing =
+            |call: &&mut Box<Call>| call.phase.owes_a_record() && call.link.as_ref() == Some(&link);
+        match self.call.as_mut().filter(owing) {
+            // The next owner is told it again: no key is lost (`takeover.md` 4, rule 4).
+            Some(call) => call.unacked = Some((link, seq)),
+            None => self.outbox.push(Action::Radio(Radio::AckNwk { link, seq })),
         }
+    }
+
+    /// A record brings what the user did: what was not acknowledged is now.
+    pub(crate) fn acknowledge_all(&mut self, t: &mut Turn<'_>) {
+        let late = self.call.as_mut().and_then(|call| call.unacked.take());
+        let unacked = t.unacked.take().or(late);
+        self.radio(unacked.map(|(link, seq)| Radio::AckNwk { link, seq }));
     }
 
     /// Gives an order to the media resource.

@@ -290,6 +290,12 @@ impl Directory {
             .and_then(|s| s.try_into().ok())
     }
 
+    /// What was sealed for the row `key`, if it was sealed under our key.
+    #[must_use]
+    pub fn open_sealed(&self, key: &str, sealed: &[u8]) -> Option<Vec<u8>> {
+        self.sealing.open(key, sealed)
+    }
+
     /// Seals a secret for the row `key`.
     #[must_use]
     pub fn seal(&self, key: &str, secret: &[u8]) -> Bytes {

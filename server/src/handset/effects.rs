@@ -35,7 +35,10 @@ impl Effects for Wires {
                 .media
                 .order(Instant::now(), ipei, &current_trace(), order),
             Action::Sip(transmit) => core.send(ipei, *transmit),
-            Action::Store(wish) => core.keeper().keep(ipei, wish),
+            Action::Store(wish) => {
+                core.snapshots.kept(ipei, &wish);
+                core.keeper().keep(ipei, wish);
+            }
             Action::Show(status) => core.shown.status(ipei, &status),
             Action::Ladder(entry) => core.shown.step(ipei, entry),
             Action::Tell(notice) => core.shown.notice(ipei, notice),

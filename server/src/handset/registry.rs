@@ -2,6 +2,8 @@
 //!
 //! A shard's actors share an arbiter. An actor that panics is started again from the store's rows and its record, three times a minute at most;
 //! after that it stays down until the configuration changes, with an alarm.
+//!
+//! A handset whose call is being taken over does not run yet, but it is expected: what comes for it is kept, and told when it starts.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +13,7 @@ use std::time::{Duration, Instant};
 use actix::{Actor, Addr, ArbiterHandle};
 use ipdect_dect::identity::{Ipei, shard};
 use ipdect_handset::{Event, State};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use rand::RngCore;
 use tracing::{error, warn};
 
@@ -27,18 +29,30 @@ pub trait Maker: Send + Sync + 'static {
     fn make(&self, ipei: Ipei) -> Option<(State, Box<dyn Effects>)>;
     /// The events that a new actor shall see first.
     fn first_events(&self, ipei: Ipei) -> Vec<Event>;
+    /// A handset runs again after a panic.
+    fn revived(&self, ipei: Ipei);
     /// A handset that panicked too often is left down.
     fn quarantined(&self, ipei: Ipei);
 }
+
+/// Events that are kept for one expected handset; a call makes a handful a second.
+const KEPT: usize = 200;
 
 struct Entry {
     addr: Addr<HandsetActor>,
     generation: u64,
 }
 
+/// Who runs, and who is about to.
+#[derive(Default)]
+struct Table {
+    entries: HashMap<Ipei, Entry>,
+    expected: HashMap<Ipei, Mutex<Vec<Event>>>,
+}
+
 struct Inner {
     arbiters: Vec<ArbiterHandle>,
-    entries: RwLock<HashMap<Ipei, Entry>>,
+    table: RwLock<Table>,
     falls: RwLock<HashMap<Ipei, Vec<Instant>>>,
     generations: AtomicU64,
     maker: RwLock<Option<Weak<dyn Maker>>>,
@@ -63,7 +77,7 @@ impl Handsets {
     pub fn new(arbiters: Vec<ArbiterHandle>) -> Self {
         Self(Arc::new(Inner {
             arbiters,
-            entries: RwLock::default(),
+            table: RwLock::default(),
             falls: RwLock::default(),
             generations: AtomicU64::new(1),
             maker: RwLock::new(None),
@@ -78,19 +92,33 @@ impl Handsets {
     /// How many run.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.0.entries.read().len()
+        self.0.table.read().entries.len()
     }
 
     /// Whether `ipei` has an actor.
     #[must_use]
     pub fn runs(&self, ipei: Ipei) -> bool {
-        self.0.entries.read().contains_key(&ipei)
+        self.0.table.read().entries.contains_key(&ipei)
+    }
+
+    /// Whether `ipei` is expected to run soon.
+    #[must_use]
+    pub fn expects(&self, ipei: Ipei) -> bool {
+        self.0.table.read().expected.contains_key(&ipei)
+    }
+
+    /// From now until it is started, what comes for `ipei` is kept. Nothing changes if it runs.
+    pub fn expect(&self, ipei: Ipei) {
+        let mut table = self.0.table.write();
+        if !table.entries.contains_key(&ipei) {
+            table.expected.entry(ipei).or_default();
+        }
     }
 
     /// All that run, in order.
     #[must_use]
     pub fn all(&self) -> Vec<Ipei> {
-        let mut all: Vec<Ipei> = self.0.entries.read().keys().copied().collect();
+        let mut all: Vec<Ipei> = self.0.table.read().entries.keys().copied().collect();
         all.sort_unstable();
         all
     }
@@ -106,8 +134,8 @@ impl Handsets {
         let Some((state, effects)) = maker.make(ipei) else {
             return false;
         };
-        let mut entries = self.0.entries.write();
-        if entries.contains_key(&ipei) {
+        let mut table = self.0.table.write();
+        if table.entries.contains_key(&ipei) {
             return true;
         }
         let generation = self.0.generations.fetch_add(1, Ordering::Relaxed);
@@ -119,10 +147,15 @@ impl Handsets {
         let addr = HandsetActor::start_in_arbiter(arbiter, move |_| {
             HandsetActor::new(ipei, generation, state, effects, seed, departures)
         });
-        for event in maker.first_events(ipei) {
+        let kept = table.expected.remove(&ipei).map(Mutex::into_inner);
+        for event in maker
+            .first_events(ipei)
+            .into_iter()
+            .chain(kept.into_iter().flatten())
+        {
             addr.do_send(Happened(event));
         }
-        entries.insert(ipei, Entry { addr, generation });
+        table.entries.insert(ipei, Entry { addr, generation });
         true
     }
 
@@ -131,31 +164,38 @@ impl Handsets {
     /// # Errors
     /// [`Untold`] if it does not run here or does not keep up.
     pub fn tell(&self, ipei: Ipei, event: Event) -> Result<(), Untold> {
-        let entries = self.0.entries.read();
-        let entry = entries.get(&ipei).ok_or(Untold::Unknown)?;
-        entry.addr.try_send(Happened(event)).map_err(|_| {
-            metrics::counter!("ipdect_handset_mailbox_full_total").increment(1);
-            Untold::Full
-        })
+        let table = self.0.table.read();
+        if let Some(entry) = table.entries.get(&ipei) {
+            return entry.addr.try_send(Happened(event)).map_err(|_| full());
+        }
+        let mut kept = table.expected.get(&ipei).ok_or(Untold::Unknown)?.lock();
+        if kept.len() >= KEPT {
+            return Err(full());
+        }
+        kept.push(event);
+        Ok(())
     }
 
     /// Tells a handset the result of its own order: owed, so not bounded.
     pub fn answer(&self, ipei: Ipei, event: Event) {
-        if let Some(entry) = self.0.entries.read().get(&ipei) {
+        let table = self.0.table.read();
+        if let Some(entry) = table.entries.get(&ipei) {
             entry.addr.do_send(Happened(event));
+        } else if let Some(kept) = table.expected.get(&ipei) {
+            kept.lock().push(event);
         }
     }
 
     /// Tells all handsets.
     pub fn tell_all(&self, event: impl Fn() -> Event) {
-        for entry in self.0.entries.read().values() {
+        for entry in self.0.table.read().entries.values() {
             entry.addr.do_send(Happened(event()));
         }
     }
 
     /// Ends the actor of `ipei` after what is in its mailbox.
     pub fn leave(&self, ipei: Ipei) {
-        if let Some(entry) = self.0.entries.write().remove(&ipei) {
+        if let Some(entry) = self.0.table.write().entries.remove(&ipei) {
             entry.addr.do_send(Leave);
         }
     }
@@ -173,30 +213,38 @@ impl Handsets {
     }
 }
 
+fn full() -> Untold {
+    metrics::counter!("ipdect_handset_mailbox_full_total").increment(1);
+    Untold::Full
+}
+
 impl Departures for Handsets {
     fn gone(&self, ipei: Ipei, generation: u64, panicked: bool) {
+        let again = panicked && self.may_restart(ipei, Instant::now());
         {
-            let mut entries = self.0.entries.write();
+            let mut table = self.0.table.write();
+            let this = |e: &Entry| e.generation == generation;
             // A later life of the same handset is none of the dead one's business.
-            if entries
-                .get(&ipei)
-                .is_some_and(|e| e.generation == generation)
-            {
-                entries.remove(&ipei);
+            if table.entries.get(&ipei).is_some_and(this) {
+                table.entries.remove(&ipei);
+                if again {
+                    // Nobody is to find that the handset does not exist.
+                    table.expected.entry(ipei).or_default();
+                }
             }
         }
         if !panicked {
             return;
         }
         metrics::counter!("ipdect_handset_panics_total").increment(1);
-        if self.may_restart(ipei, Instant::now()) {
+        let Some(maker) = self.maker() else { return };
+        if again {
             warn!(%ipei, "a handset's actor panicked; starting it again");
             self.start(ipei);
+            maker.revived(ipei);
         } else {
             error!(%ipei, "a handset's actor panicked too often; it stays down until its configuration changes");
-            if let Some(maker) = self.maker() {
-                maker.quarantined(ipei);
-            }
+            maker.quarantined(ipei);
         }
     }
 }
@@ -211,9 +259,15 @@ mod tests {
     use super::*;
     use crate::threads::Threads;
 
-    struct Silent;
-    impl Effects for Silent {
-        fn run(&mut self, _: Action) {}
+    /// Hands on where the handset is shown to be.
+    struct Shows(mpsc::Sender<ipdect_handset::Location>);
+    impl Effects for Shows {
+        fn run(&mut self, action: Action) {
+            if let Action::Show(status) = action {
+                // Most tests do not look.
+                let _ = self.0.send(status.location);
+            }
+        }
     }
 
     /// Panics at the first action of each life.
@@ -227,7 +281,9 @@ mod tests {
     struct Made {
         lives: AtomicUsize,
         falls: bool,
-        down: parking_lot::Mutex<mpsc::Sender<Ipei>>,
+        down: Mutex<mpsc::Sender<Ipei>>,
+        show: Mutex<mpsc::Sender<ipdect_handset::Location>>,
+        shows: Mutex<mpsc::Receiver<ipdect_handset::Location>>,
     }
 
     impl Maker for Made {
@@ -236,7 +292,7 @@ mod tests {
             let effects: Box<dyn Effects> = if self.falls {
                 Box::new(Falls)
             } else {
-                Box::new(Silent)
+                Box::new(Shows(self.show.lock().clone()))
             };
             Some((State::new(crate::profile::tests::profile(ipei)), effects))
         }
@@ -254,6 +310,8 @@ mod tests {
             ]
         }
 
+        fn revived(&self, _: Ipei) {}
+
         fn quarantined(&self, ipei: Ipei) {
             // The test waits for it.
             let _ = self.down.lock().send(ipei);
@@ -268,10 +326,13 @@ mod tests {
         let threads = Threads::start("test").unwrap();
         let handsets = Handsets::new(threads.arbiters());
         let (tell, told) = mpsc::channel();
+        let (show, shows) = mpsc::channel();
         let made = Arc::new(Made {
             lives: AtomicUsize::new(0),
             falls,
-            down: parking_lot::Mutex::new(tell),
+            down: Mutex::new(tell),
+            show: Mutex::new(show),
+            shows: Mutex::new(shows),
         });
         let maker: Arc<dyn Maker> = made.clone();
         handsets.set_maker(Arc::downgrade(&maker));
@@ -285,6 +346,27 @@ mod tests {
         assert_eq!(down.recv_timeout(Duration::from_secs(20)), Ok(ipei()));
         assert_eq!(made.lives.load(Ordering::Relaxed), 1 + RESTARTS);
         assert!(!handsets.runs(ipei()));
+        threads.stop();
+    }
+
+    #[test]
+    fn what_comes_for_an_expected_handset_is_kept_until_it_starts() {
+        let (threads, handsets, made, _down) = table(false);
+        let base = ipdect_handset::BaseId("base-1".into());
+        handsets.expect(ipei());
+        assert!(handsets.expects(ipei()) && !handsets.runs(ipei()));
+        handsets.answer(ipei(), Event::BaseLost { base: base.clone() });
+        let filled = (0..KEPT).find_map(|_| handsets.tell(ipei(), Event::Deadline).err());
+        assert_eq!(filled, Some(Untold::Full));
+        assert_eq!(made.lives.load(Ordering::Relaxed), 0);
+
+        assert!(handsets.start(ipei()) && !handsets.expects(ipei()));
+        let lost = ipdect_handset::Location::BaseUnreachable { base };
+        let shows = made.shows.lock();
+        while shows.recv_timeout(Duration::from_secs(20)).unwrap() != lost {}
+        drop(shows);
+        handsets.expect(ipei());
+        assert!(!handsets.expects(ipei()), "it runs");
         threads.stop();
     }
 

@@ -3,7 +3,7 @@
 mod ordering;
 mod reports;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,6 +32,10 @@ pub trait Owners: Send + Sync + 'static {
     fn placed(&self, session: SessionId, node: &str);
     /// A session is closed: no more figures of it.
     fn closed(&self, session: SessionId);
+    /// A session of a handset's call is held, with this record, sealed.
+    fn holds(&self, ipei: Ipei, resource: &MediaId, record: &[u8]);
+    /// A media resource has said all that it holds.
+    fn counted(&self, resource: &MediaId);
     /// A record as it may leave the process: sealed.
     fn seal(&self, ipei: Ipei, record: &[u8]) -> Bytes;
 }
@@ -55,6 +59,8 @@ struct State {
     line: Line<media::ServerToMedia, Asked>,
     sessions: HashMap<SessionId, Ipei>,
     opening: HashMap<(SessionId, LegId), (Ipei, Tag)>,
+    /// Sessions that stood before the link did, and of which its inventory has not told yet.
+    untold: HashSet<SessionId>,
     capacity: u32,
 }
 
@@ -69,6 +75,8 @@ pub struct Resource {
 pub struct Pool {
     resources: RwLock<HashMap<String, Arc<Resource>>>,
     homes: RwLock<HashMap<SessionId, Arc<Resource>>>,
+    /// Sessions that a former start was just opening, nobody knows where.
+    astray: Mutex<HashMap<SessionId, Ipei>>,
     fences: Fences,
     owners: RwLock<Option<Arc<dyn Owners>>>,
     settings: RwLock<Marks>,
@@ -90,6 +98,7 @@ impl Pool {
         Self {
             resources: RwLock::default(),
             homes: RwLock::default(),
+            astray: Mutex::default(),
             fences,
             owners: RwLock::new(None),
             settings: RwLock::new(Marks {
@@ -107,6 +116,26 @@ impl Pool {
     /// Sets what orders carry from now on.
     pub fn set_marks(&self, marks: Marks) {
         *self.settings.write() = marks;
+    }
+
+    /// A session that a former start of this server opened for `ipei`; false if another start of the media resource is
+    /// known by now, and the session is gone with the one that had it.
+    pub fn expect(&self, id: &MediaId, boot: u64, session: SessionId, ipei: Ipei) -> bool {
+        let mut resources = self.resources.write();
+        let resource = resources
+            .entry(id.0.clone())
+            .or_insert_with(|| fresh(&id.0, boot));
+        if resource.boot != boot {
+            return false;
+        }
+        resource.state.lock().sessions.insert(session, ipei);
+        self.homes.write().insert(session, resource.clone());
+        true
+    }
+
+    /// The same, where it is not known which media resource was asked.
+    pub fn expect_anywhere(&self, session: SessionId, ipei: Ipei) {
+        self.astray.lock().insert(session, ipei);
     }
 
     /// A media resource's link stands.
@@ -130,6 +159,7 @@ impl Pool {
         {
             let mut state = resource.state.lock();
             state.line.connect(down);
+            state.untold = state.sessions.keys().copied().collect();
             state.capacity = capacity;
         }
         self.resources.write().insert(node.into(), resource.clone());
@@ -234,6 +264,7 @@ fn fresh(node: &str, boot: u64) -> Arc<Resource> {
         line: Line::new(),
         sessions: HashMap::new(),
         opening: HashMap::new(),
+        untold: HashSet::new(),
         capacity: 0,
     };
     Arc::new(Resource {

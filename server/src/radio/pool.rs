@@ -12,8 +12,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use ipdect_dect::identity::Ipei;
-use ipdect_handset::{BaseId, Event, Outcome, Tag};
+use ipdect_handset::{BaseId, Event, Link, Outcome, Tag};
 use ipdect_link::live::{LinkHandle, LinkSender};
+use ipdect_proto::link::v1 as link;
 use ipdect_proto::radio::v1 as radio;
 use ipdect_proto::radio::v1::server_to_base::Body as Down;
 use parking_lot::{Mutex, RwLock};
@@ -57,6 +58,8 @@ pub struct Base {
 /// All base stations of this server.
 pub struct Pool {
     bases: RwLock<HashMap<String, Arc<Base>>>,
+    /// Connections that a former start of this server knew, until their base station links.
+    expected: Mutex<HashMap<BaseId, HashMap<u64, Ipei>>>,
     fences: Fences,
     owners: RwLock<Option<Arc<dyn Owners>>>,
     /// DiffServ code point of speech packets.
@@ -70,6 +73,7 @@ impl Pool {
     pub fn new(fences: Fences) -> Self {
         Self {
             bases: RwLock::default(),
+            expected: Mutex::default(),
             fences,
             owners: RwLock::new(None),
             dscp: AtomicU32::new(46),
@@ -84,6 +88,27 @@ impl Pool {
     /// Sets the DiffServ code point that base stations mark speech with.
     pub fn set_dscp(&self, dscp: u32) {
         self.dscp.store(dscp, Ordering::Relaxed);
+    }
+
+    /// A connection of a call that a former start of this server knew: its handset is told what became of it.
+    pub fn expect(&self, link: &Link, ipei: Ipei) {
+        let mut expected = self.expected.lock();
+        let connections = expected.entry(link.base.clone()).or_default();
+        connections.insert(link.connection, ipei);
+    }
+
+    /// Asks the base stations of a handset what they hold of it.
+    pub fn ask(&self, ipei: Ipei) {
+        let query = link::Query {
+            query_id: ipei.bits(),
+            fences: vec![self.fences.of(ipei)],
+        };
+        for base in self.bases.read().values() {
+            let state = base.state.lock();
+            if state.connections.values().any(|whose| *whose == ipei) {
+                state.line.tell(&base.id, Down::Query(query.clone()));
+            }
+        }
     }
 
     /// A base station's active link stands. Connections of the same start (boot id) live on.
@@ -108,7 +133,11 @@ impl Pool {
                 speech,
                 state: Mutex::new(State {
                     line: Line::new(),
-                    connections: HashMap::new(),
+                    connections: self
+                        .expected
+                        .lock()
+                        .remove(&BaseId(node.into()))
+                        .unwrap_or_default(),
                 }),
             })
         });

@@ -66,7 +66,7 @@ impl Pool {
             }
             Some(Up::SessionClosed(closed)) => self.closed(resource, &owners, &closed),
             Some(Up::LoadReport(report)) => owners.load(&resource.id.0, &report),
-            Some(Up::Inventory(inventory)) => self.inventory(resource, &inventory),
+            Some(Up::Inventory(inventory)) => self.inventory(resource, &owners, &inventory),
             Some(Up::SecurityEvent(event)) => {
                 warn!(media = %resource.id, session = event.session_id, leg = event.leg_id, kind = event.kind, count = event.count, "speech packets were refused");
                 metrics::counter!("ipdect_media_security_events_total").increment(event.count);
@@ -174,20 +174,51 @@ impl Pool {
         owners.answer(ipei, Event::SessionClosed { session, stats });
     }
 
-    /// A session held for a handset of ours is at home there again.
-    fn inventory(&self, resource: &Arc<Resource>, inventory: &media::Inventory) {
-        for held in inventory.sessions.iter().filter(|s| !s.closed) {
+    /// What a media resource holds: sessions of handsets of ours are at home there again, and those of which it says
+    /// nothing are gone.
+    fn inventory(
+        &self,
+        resource: &Arc<Resource>,
+        owners: &Arc<dyn Owners>,
+        inventory: &media::Inventory,
+    ) {
+        for held in &inventory.sessions {
             let Some(session) = convert::session(&held.session_id) else {
                 continue;
             };
-            let known = resource.state.lock().sessions.contains_key(&session);
-            if known {
+            if let Some(ipei) = self.astray.lock().remove(&session) {
+                let mut state = resource.state.lock();
+                state.sessions.insert(session, ipei);
+                state.untold.insert(session);
+            }
+            let Some(&ipei) = resource.state.lock().sessions.get(&session) else {
+                if !held.closed {
+                    // It ends by itself when both its legs are silent.
+                    warn!(media = %resource.id, session = held.session_id, "a session of nobody");
+                }
+                continue;
+            };
+            owners.holds(ipei, &resource.id, &held.record);
+            if !held.closed {
+                resource.state.lock().untold.remove(&session);
                 self.homes.write().insert(session, resource.clone());
-            } else {
-                // Its owner died with its record; adoption is the cluster's business, and the session ends by itself when both legs are silent.
-                warn!(media = %resource.id, session = held.session_id, "a session of nobody");
+                owners.placed(session, &resource.id.0);
             }
         }
+        if !inventory.last {
+            return;
+        }
+        let gone = std::mem::take(&mut resource.state.lock().untold);
+        for session in gone {
+            let Some(ipei) = resource.state.lock().sessions.remove(&session) else {
+                continue;
+            };
+            self.homes.write().remove(&session);
+            owners.closed(session);
+            let stats = Vec::new();
+            owners.answer(ipei, Event::SessionClosed { session, stats });
+        }
+        owners.counted(&resource.id);
     }
 
     fn owner(&self, resource: &Arc<Resource>, session: &str) -> Option<(SessionId, Ipei)> {

@@ -88,7 +88,9 @@ impl Pool {
     fn inventory(&self, base: &Arc<Base>, owners: &Arc<dyn Owners>, inventory: radio::Inventory) {
         let mut by_handset: HashMap<Ipei, Vec<Held>> = HashMap::new();
         let before: Vec<Ipei> = base.state.lock().connections.values().copied().collect();
-        for ipei in before {
+        // A query is about one handset, and its number is the handset's ([`Pool::ask`]).
+        let about = |ipei: &Ipei| [0, ipei.bits()].contains(&inventory.query_id);
+        for ipei in before.into_iter().filter(about) {
             by_handset.entry(ipei).or_default();
         }
         for held in &inventory.connections {
@@ -99,6 +101,9 @@ impl Pool {
                 .lock()
                 .connections
                 .insert(held.connection_id, ipei);
+            if !about(&ipei) {
+                continue;
+            }
             by_handset
                 .entry(ipei)
                 .or_default()
@@ -160,6 +165,7 @@ fn nwk(base: &Base, up: &radio::NwkUp, trace: Trace) -> NwkUp {
 fn held_of(base: &Base, held: &radio::HeldConnection) -> Held {
     Held {
         connection: held.connection_id,
+        address: base.speech,
         speech: held.path.is_some(),
         last_up_seq: held.last_up_seq,
         last_down_seq: held.last_down_seq,

@@ -57,6 +57,11 @@ pub struct Then {
     lines: Vec<String>,
 }
 
+/// Where the base station takes speech.
+pub(super) fn speech_address() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 30], 24592))
+}
+
 impl Then {
     /// All that comes of it, in order.
     #[track_caller]
@@ -115,6 +120,16 @@ impl Scene {
             deaf: false,
             actions: Vec::new(),
         }
+    }
+
+    /// Handset and peer are those of another scene: its handset is at this mind from now on.
+    pub fn goes_on_from(&mut self, other: &Scene) {
+        self.sent.clone_from(&other.sent);
+        self.shown.clone_from(&other.shown);
+        self.peer_invite.clone_from(&other.peer_invite);
+        self.link.clone_from(&other.link);
+        (self.standing, self.seq, self.counter) = (other.standing, other.seq, other.counter);
+        self.transaction = other.transaction;
     }
 
     /// Another seed of chance.
@@ -287,7 +302,7 @@ impl Scene {
         NwkUp {
             link,
             rpn: 3,
-            speech: "192.0.2.30:24592".parse().expect("an address"),
+            speech: speech_address(),
             seq: self.seq,
             pdu: Bytes::from(message.encode()),
             trace: Trace::default(),

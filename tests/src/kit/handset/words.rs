@@ -7,6 +7,7 @@ use ipdect_dect::security::Key;
 use ipdect_handset::{BaseId, DownReason, Event, Held, LegId, MediaId};
 
 use super::scene::Happening;
+use super::scene::speech_address;
 use super::{Scene, UAK, ipei, peer};
 
 fn nwk(make: impl FnOnce(&mut Scene) -> nwk::Message + 'static) -> Happening {
@@ -277,14 +278,26 @@ pub fn base_lost() -> Happening {
 
 /// The base station is back with our connection, which took messages up to `down`.
 pub fn base_back(speech: bool, down: u64) -> Happening {
+    base_back_with(speech, down, Vec::new())
+}
+
+/// The same, and messages of the handset lie there that nobody acknowledged.
+pub fn base_back_with(speech: bool, down: u64, waiting: Vec<Happening>) -> Happening {
     Box::new(move |s| {
         let link = s.link();
+        let unacked = waiting.into_iter().flat_map(|happening| happening(s));
+        let unacked = unacked.filter_map(|event| match event {
+            Event::Nwk(up) => Some(up),
+            _ => None,
+        });
+        let unacked = unacked.collect();
         let held = Held {
             connection: link.connection,
+            address: speech_address(),
             speech,
             last_up_seq: 1,
             last_down_seq: down,
-            unacked: Vec::new(),
+            unacked,
         };
         vec![Event::BaseBack {
             base: link.base,
