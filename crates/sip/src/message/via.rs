@@ -128,7 +128,7 @@ impl<'a> ViaView<'a> {
         let rest = grammar::trim_str(rest);
         let (transport, sent_by) = rest.split_at(TOKEN.span(rest.as_bytes()));
         match sent_by.as_bytes().first() {
-            Some(b' ' | b'\t') if !transport.is_empty() => {}
+            Some(b' ' | b'\t') => {}
             None => return Err(SyntaxError("no sent-by")),
             _ => return Err(SyntaxError("transport is not a token")),
         }

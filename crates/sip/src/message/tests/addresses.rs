@@ -109,6 +109,8 @@ fn broken_vias_are_refused() {
         "HTTP/2.0/UDP host",
         "SIP/2.0/U,P host",
         "SIP/2.0/UDP ho st",
+        "SIP/2.0/UDP[::1]",
+        "SIP/2.0/ host",
         "SIP/2.0/UDP host:70000",
     ] {
         assert!(bad.parse::<Via>().is_err(), "{bad}");

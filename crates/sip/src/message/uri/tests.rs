@@ -140,6 +140,7 @@ fn broken_uris_are_refused() {
         "sip:a@b:x",
         "sip:a@[::1",
         "sip:a@[::g]",
+        "sip:a@[::1]x",
         "sip:a@b c",
         "sip:a%zz@b",
         "sip:a%4@b%",

@@ -8,7 +8,7 @@ use crate::message::grammar;
 use crate::message::octets::{AT, NOT_URI, Octets, PERCENT, QUESTION_MARK, SCHEME, SEMICOLON};
 use crate::message::params::ParamsView;
 
-/// A URI that was read and still stands where it stood: the parts of a [`Uri`].
+/// A URI that was read and still stands where it stood: the parts of a [`Uri`](super::Uri).
 #[derive(Debug)]
 pub(in crate::message) struct UriView<'a> {
     pub(super) scheme: Scheme,
@@ -21,7 +21,7 @@ pub(in crate::message) struct UriView<'a> {
 }
 
 impl<'a> UriView<'a> {
-    /// Reads a URI, as [`Uri`] is read from text.
+    /// Reads a URI, as [`Uri`](super::Uri) is read from text.
     pub(in crate::message) fn read(text: &'a str) -> Result<UriView<'a>, SyntaxError> {
         let met = Octets::met_in(text.as_bytes());
         if met.meets(NOT_URI) {
