@@ -4,8 +4,10 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Duration;
 
+use anyhow::Result;
 use criterion::Criterion;
-use nix::time::{ClockId, clock_gettime};
+use nix::time::{ClockId, clock_getcpuclockid, clock_gettime};
+use nix::unistd::Pid;
 
 use crate::allocator::counted;
 
@@ -60,6 +62,15 @@ impl Bench {
     /// Whether figures are wanted: not when the benches are only tried.
     pub(crate) fn is_measuring() -> bool {
         std::env::args().any(|argument| argument == "--bench")
+    }
+
+    /// Whether a bench that criterion does not run was chosen on the command line.
+    pub(crate) fn chose(&self, id: &str) -> bool {
+        let mut words = std::env::args()
+            .skip(1)
+            .filter(|word| !word.starts_with('-'))
+            .peekable();
+        words.peek().is_none() || words.any(|word| id.contains(&word))
     }
 
     /// Measures a routine, dropping its output included; `None` if it was not chosen on the command line.
@@ -160,6 +171,26 @@ impl Bench {
         }
     }
 
+    /// Adds a line with a peer, or one without it and a note that says why it is not there.
+    pub(crate) fn beside_or_note(
+        &mut self,
+        what: &str,
+        ours: Option<Figure>,
+        peer: &str,
+        theirs: Result<Figure, String>,
+    ) {
+        match theirs {
+            Ok(theirs) => self.beside(what, ours, peer, Some(theirs)),
+            Err(why) if ours.is_some() => {
+                if !self.rows.iter().any(|row| row.what == what) {
+                    self.alone(what, ours, |_| String::new());
+                }
+                self.note(format!("{what}: no {peer} beside it ({why})"));
+            }
+            Err(_) => {}
+        }
+    }
+
     fn row(&mut self, what: &str, ours: Figure, peer: Option<(&str, Figure)>, note: String) {
         let theirs = peer.map(|(_, figure)| figure);
         self.rows.push(Row {
@@ -228,7 +259,7 @@ impl Bench {
                 .unwrap_or(0)
         };
         println!(
-            "\nratio = ours / peer's of the same run; below 1 is faster. Medians of {SAMPLES} samples, processor time.\n"
+            "\nratio = ours / peer's of the same run; below 1 is faster. Medians, processor time; README.md says of what.\n"
         );
         for line in &lines {
             let padded = line.iter().enumerate().map(|(column, cell)| match column {
@@ -249,10 +280,15 @@ impl Bench {
 }
 
 /// Time that this thread has had a processor: others on the machine do not count.
-fn cpu_time() -> Duration {
+pub(crate) fn cpu_time() -> Duration {
     clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)
         .expect("a clock that Linux has")
         .into()
+}
+
+/// Time that a process has had processors, all of its threads, what the system did for it included.
+pub(crate) fn cpu_time_of(process: Pid) -> Result<Duration> {
+    Ok(clock_gettime(clock_getcpuclockid(process)?)?.into())
 }
 
 fn time(ns: f64) -> String {

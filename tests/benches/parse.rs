@@ -6,6 +6,7 @@ use rsip::headers::{ToTypedHeader, UntypedHeader};
 use rsip::message::HeadersExt;
 
 use crate::bench::Bench;
+use crate::rsipstack;
 
 /// Within what both parsers get right: long names, no folds, one value a header, UTF-8.
 const HEAD: &str = "INVITE sip:1001@192.0.2.5:5060;h=331-7k2m9q4x SIP/2.0\r\n\
@@ -87,14 +88,10 @@ fn theirs(octets: &Bytes) -> usize {
 pub(crate) fn run(bench: &mut Bench) {
     let octets = invite();
     assert_eq!(ours(&octets), theirs(&octets), "both read the same");
+    let what = format!("SIP: split an INVITE of {} octets", octets.len());
     let split = bench.each("parse/split/ipdect", || Message::parse(octets.clone()));
     let peer = bench.each("parse/split/rsip", || rsip::Request::try_from(&octets[..]));
-    bench.beside(
-        &format!("SIP: split an INVITE of {} octets", octets.len()),
-        split,
-        "rsip 0.4",
-        peer,
-    );
+    bench.beside(&what, split, "rsip 0.4", peer);
     let message = Message::parse(octets.clone()).expect("a good message");
     let judged = bench.each("parse/check/ipdect", || message.check());
     bench.alone("SIP: check it against RFC 3261", judged, |_| {
@@ -102,10 +99,19 @@ pub(crate) fn run(bench: &mut Bench) {
     });
     let typed = bench.each("parse/typed/ipdect", || ours(&octets));
     let peer = bench.each("parse/typed/rsip", || theirs(&octets));
-    bench.beside(
-        "SIP: split, check, six typed fields",
-        typed,
-        "rsip 0.4",
-        peer,
-    );
+    let typed_what = "SIP: split, check, six typed fields";
+    bench.beside(typed_what, typed, "rsip 0.4", peer);
+    if !Bench::is_measuring() || split.or(typed).is_none() {
+        return;
+    }
+    match rsipstack::parses(&octets) {
+        Ok([theirs_split, theirs_typed]) => {
+            bench.beside(&what, split, rsipstack::NAME, Some(theirs_split));
+            bench.beside(typed_what, typed, rsipstack::NAME, Some(theirs_typed));
+        }
+        Err(why) => bench.note(format!(
+            "SIP: no {} beside the parser ({why:#})",
+            rsipstack::NAME
+        )),
+    }
 }

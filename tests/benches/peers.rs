@@ -19,27 +19,15 @@ pub(crate) struct Peer {
 
 /// Adds a line with such a peer; one that says so if the peer is not there.
 pub(crate) fn beside(bench: &mut Bench, what: &str, ours: Option<Figure>, peer: &Peer, word: &str) {
-    let Some(figure) = ours.filter(|_| Bench::is_measuring()) else {
+    if ours.is_none() || !Bench::is_measuring() {
         return;
-    };
-    match measured(peer, word) {
-        Ok(ns) => bench.beside(
-            what,
-            ours,
-            peer.name,
-            Some(Figure {
-                ns,
-                allocations: None,
-            }),
-        ),
-        Err(reason) => {
-            bench.alone(what, Some(figure), |_| String::new());
-            bench.note(format!(
-                "{what}: no {} beside it ({reason}); apt-get install {}",
-                peer.name, peer.package
-            ));
-        }
     }
+    let theirs = measured(peer, word).map(|ns| Figure {
+        ns,
+        allocations: None,
+    });
+    let theirs = theirs.map_err(|why| format!("{why}; apt-get install {}", peer.package));
+    bench.beside_or_note(what, ours, peer.name, theirs);
 }
 
 /// Runs the program, which prints lines such as `encode 9120.5`, nanoseconds each time.

@@ -13,7 +13,7 @@ use rand_chacha::rand_core::SeedableRng;
 use crate::bench::Bench;
 
 /// Longer than any transaction is kept (Timers J and M are 32 s).
-const FORGOTTEN: Duration = Duration::from_secs(70);
+pub(crate) const FORGOTTEN: Duration = Duration::from_secs(70);
 
 struct World {
     now: Instant,
@@ -27,7 +27,8 @@ fn uri(text: &str) -> Uri {
     text.parse().expect("a good URI")
 }
 
-fn agent(user: &str, port: u16) -> UserAgent {
+/// A user agent of one user, whose contact has a port.
+pub(crate) fn agent(user: &str, port: u16) -> UserAgent {
     let contact = uri(&format!("sip:{user}@192.0.2.1:{port};h=331-{user}"));
     let (sent_by, proxies) = (
         format!("192.0.2.1:{port}"),
