@@ -100,6 +100,18 @@ impl SecretKey {
         self.id
     }
 
+    /// A key of another purpose that every start with this one has: 32 octets.
+    #[must_use]
+    pub fn derived(&self, purpose: &str) -> [u8; 32] {
+        Sha256::new()
+            .chain_update(b"ipdect key for ")
+            .chain_update(purpose)
+            .chain_update([0])
+            .chain_update(self.octets.as_slice())
+            .finalize()
+            .into()
+    }
+
     /// The file's text, for enrolling another server.
     #[must_use]
     pub fn to_text(&self) -> Zeroizing<String> {

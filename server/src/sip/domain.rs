@@ -37,6 +37,16 @@ pub struct Opened {
     pub bound: Bound,
 }
 
+/// How others reach the domain.
+pub struct Ways<'a> {
+    /// Name or address in Via and Record-Route.
+    pub host: &'a str,
+    /// Certificates.
+    pub tls: &'a TlsSides,
+    /// What seals the routes that it hands out: the same at every start, or calls could not be ended after one.
+    pub secret: Vec<u8>,
+}
+
 /// Opens the domain if the settings want one.
 ///
 /// # Errors
@@ -44,12 +54,12 @@ pub struct Opened {
 pub async fn open(
     config: &Config,
     documents: &Documents,
-    host: &str,
+    ways: Ways<'_>,
     directory: &Arc<Directory>,
-    tls: &TlsSides,
     env: &Environment,
     stop: &CancellationToken,
 ) -> Result<Option<Opened>, StartError> {
+    let Ways { host, tls, secret } = ways;
     if !documents.domain.enabled {
         return Ok(None);
     }
@@ -84,8 +94,6 @@ pub async fn open(
         routes,
         env.random.clone(),
     );
-    let mut secret = vec![0; 32];
-    env.random.generator().fill_bytes(&mut secret);
     let aliases = aliases(documents, config, host);
     let mut names = vec![String::new(), documents.domain.name.clone()];
     names.extend(aliases.iter().cloned());

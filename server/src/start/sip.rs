@@ -55,7 +55,14 @@ impl SipSide {
         let (transports, bound) =
             open_user_agents(config, &documents, &tls, &dispatch, stop).await?;
         let host = addresses::sip_host(config);
-        let domain = domain::open(config, &documents, &host, directory, &tls, env, stop).await?;
+        // Routes of calls through the domain outlive its start.
+        let secret = ground.trust.key.derived("routes of the embedded domain");
+        let ways = domain::Ways {
+            host: &host,
+            tls: &tls,
+            secret: secret.to_vec(),
+        };
+        let domain = domain::open(config, &documents, ways, directory, env, stop).await?;
         Ok(Self {
             documents,
             sent_by: bound.sent_by(&host),
