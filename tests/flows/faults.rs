@@ -57,6 +57,21 @@ fn a_base_station_started_anew_has_lost_the_handset() {
 }
 
 #[test]
+fn a_base_station_without_link_and_speech_is_gone_and_the_handset_looked_for_elsewhere() {
+    let mut s = talking();
+    let _ = s.at("00:05", base_lost());
+    s.at("00:15", silence_of_the_base(10)).then([]);
+    s.at("00:25", clock()).then(["B* Page"]);
+}
+
+#[test]
+fn a_base_station_that_has_a_link_is_not_gone_though_it_is_silent() {
+    let mut s = talking();
+    s.at("00:15", silence_of_the_base(10)).then([]);
+    assert!(s.wait(std::time::Duration::from_secs(40)).is_empty());
+}
+
+#[test]
 fn no_speech_from_the_peer_for_30_s_ends_the_call() {
     let mut s = talking();
     s.at("00:20", silence(10)).then([]);

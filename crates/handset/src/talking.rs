@@ -160,6 +160,9 @@ impl State {
         leg: LegId,
         silent_ms: u64,
     ) {
+        if leg == LegId::BASE {
+            return self.base_silent(t, session);
+        }
         let lost = silent_ms >= MEDIA_LOST_MS && leg == LegId::SIP;
         let Some(call) = self
             .call
@@ -183,6 +186,19 @@ impl State {
             handset,
             "no speech from the peer",
         );
+    }
+
+    /// Nothing comes from the base station. One that has no link either is gone, and its connection with it; a lost link
+    /// alone is no death (`takeover.md` 9.2).
+    fn base_silent(&mut self, t: &mut Turn<'_>, session: SessionId) {
+        let call = self.call.as_ref();
+        let call = call.filter(|call| call.speech.session == session);
+        let Some(link) = call.and_then(|call| call.link.clone()) else {
+            return;
+        };
+        if !self.links.reaches(&link.base) {
+            self.connection_gone(t, &link);
+        }
     }
 
     /// The media resource closed our session by itself.

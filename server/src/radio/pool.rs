@@ -5,7 +5,7 @@
 mod ordering;
 mod reports;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -142,8 +142,27 @@ impl Pool {
             })
         });
         base.state.lock().line.connect(down);
-        bases.insert(node.into(), base.clone());
+        let before = bases.insert(node.into(), base.clone());
+        drop(bases);
+        if let Some(former) = before.filter(|b| b.boot != boot) {
+            self.started_anew(&former);
+        }
         base
+    }
+
+    /// A base station that starts anew has lost the connections of its former start.
+    fn started_anew(&self, former: &Base) {
+        let connections = std::mem::take(&mut former.state.lock().connections);
+        let handsets: BTreeSet<Ipei> = connections.into_values().collect();
+        let Some(owners) = self.owners() else { return };
+        for ipei in handsets {
+            let event = Event::BaseBack {
+                base: former.id.clone(),
+                same_boot: false,
+                connections: Vec::new(),
+            };
+            owners.answer(ipei, event);
+        }
     }
 
     /// The link of a base station is dead; whoever waits for a result learns that it is unknown.

@@ -258,6 +258,17 @@ pub fn silence(seconds: u64) -> Happening {
     })
 }
 
+/// The media resource hears nothing from the base station.
+pub fn silence_of_the_base(seconds: u64) -> Happening {
+    Box::new(move |s| {
+        vec![Event::MediaSilent {
+            session: s.session(),
+            leg: LegId::BASE,
+            silent_ms: seconds * 1000,
+        }]
+    })
+}
+
 /// The media resource is gone.
 pub fn media_dies() -> Happening {
     Box::new(|_| {
