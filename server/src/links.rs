@@ -374,7 +374,7 @@ fn down(core: &Core, node: &NodeId, end: &LinkEnd) {
     });
 }
 
-/// A link that leaves an order without result for 2 s counts as dead.
+/// A link that leaves an order without result for 2 s counts as dead; a media resource that stays away is given up.
 pub async fn watch_orders(core: Arc<Core>, stop: CancellationToken) {
     let mut tick = tokio::time::interval(OVERDUE_CHECK);
     loop {
@@ -385,5 +385,6 @@ pub async fn watch_orders(core: Arc<Core>, stop: CancellationToken) {
         let now = Instant::now();
         core.radio.end_overdue(now);
         core.media.end_overdue(now);
+        core.media.give_up_absent(now);
     }
 }

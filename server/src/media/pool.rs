@@ -5,7 +5,7 @@ mod reports;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use ipdect_dect::identity::Ipei;
@@ -17,6 +17,9 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::fence::Fences;
 use crate::line::Line;
+
+/// A media resource whose link has not come back for so long is given up: one that lives redials within a second or two.
+const GONE: Duration = Duration::from_secs(5);
 
 /// What the pool needs of the rest of the server.
 pub trait Owners: Send + Sync + 'static {
@@ -62,6 +65,8 @@ struct State {
     /// Sessions that stood before the link did, and of which its inventory has not told yet.
     untold: HashSet<SessionId>,
     capacity: u32,
+    /// Since when its link does not stand.
+    away_since: Option<Instant>,
 }
 
 /// One media resource, linked or lately so.
@@ -147,22 +152,20 @@ impl Pool {
         down: LinkSender<media::ServerToMedia>,
     ) -> Arc<Resource> {
         let before = self.resources.read().get(node).cloned();
-        let resource = match before {
-            Some(same) if same.boot == boot => same,
-            Some(dead) => {
-                // Another start: all sessions of the former one are gone.
-                self.lost(&dead);
-                fresh(node, boot)
-            }
-            None => fresh(node, boot),
-        };
+        let same = before.clone().filter(|before| before.boot == boot);
+        let resource = same.unwrap_or_else(|| fresh(node, boot));
         {
             let mut state = resource.state.lock();
             state.line.connect(down);
             state.untold = state.sessions.keys().copied().collect();
             state.capacity = capacity;
+            state.away_since = None;
         }
         self.resources.write().insert(node.into(), resource.clone());
+        // Another start: all sessions of the former one are gone, and may move to this one at once.
+        if let Some(dead) = before.filter(|before| before.boot != boot) {
+            self.lost(&dead);
+        }
         resource
     }
 
@@ -173,12 +176,27 @@ impl Pool {
             let Some(abandoned) = state.line.disconnect(link) else {
                 return;
             };
+            state.away_since = Some(Instant::now());
             (abandoned, std::mem::take(&mut state.opening))
         };
         let asked = abandoned.into_iter().map(|a| (a.ipei, a.tag));
         let opening = opening.into_values().map(|(ipei, tag)| (ipei, Some(tag)));
         for (ipei, tag) in asked.chain(opening) {
             self.done(ipei, tag, Outcome::Unreachable);
+        }
+    }
+
+    /// Gives up media resources that have been away for [`GONE`], if another one is there for their sessions.
+    pub fn give_up_absent(&self, now: Instant) {
+        if self.linked() == 0 {
+            return;
+        }
+        let resources: Vec<Arc<Resource>> = self.resources.read().values().cloned().collect();
+        for resource in resources {
+            let away_since = resource.state.lock().away_since;
+            if away_since.is_some_and(|at| now.saturating_duration_since(at) >= GONE) {
+                self.lost(&resource);
+            }
         }
     }
 
@@ -266,6 +284,7 @@ fn fresh(node: &str, boot: u64) -> Arc<Resource> {
         opening: HashMap::new(),
         untold: HashSet::new(),
         capacity: 0,
+        away_since: None,
     };
     Arc::new(Resource {
         id: MediaId(node.into()),
