@@ -10,10 +10,13 @@ use ipdect_tests::kit::wait::until;
 
 use crate::lab::Lab;
 use crate::peers::{LEVEL_DBM0, Peer};
-use crate::system::USERS;
+use crate::system::{BaseAt, FIRST_BASE, SECOND_BASE, USERS};
 
 /// Longest wait for a step of a call.
 const STEP: Duration = Duration::from_secs(20);
+
+/// Longest wait for a call that lost its base station: 30 s, and the time in which the loss is noticed.
+const RESUMED: Duration = Duration::from_secs(40);
 
 /// One running handset.
 pub(crate) struct Handset {
@@ -26,18 +29,28 @@ pub(crate) struct Handset {
 impl Handset {
     /// Starts the handset of a user (by its place in [`USERS`]), which subscribes, and waits until it is located.
     pub(crate) fn start(lab: &Lab, user: usize, tone_hz: f64) -> Result<Self> {
-        let mut started = Self::switched_on(lab, user, tone_hz)?;
+        let mut started = Self::switched_on(lab, user, tone_hz, &[FIRST_BASE])?;
         started.program.says("located", STEP)?;
         Ok(started)
     }
 
-    /// Starts it, and waits for nothing.
-    pub(crate) fn switched_on(lab: &Lab, user: usize, tone_hz: f64) -> Result<Self> {
+    /// The same, near both base stations.
+    pub(crate) fn near_both_bases(lab: &Lab, user: usize, tone_hz: f64) -> Result<Self> {
+        let mut started = Self::switched_on(lab, user, tone_hz, &[FIRST_BASE, SECOND_BASE])?;
+        started.program.says("located", STEP)?;
+        Ok(started)
+    }
+
+    /// Starts it near these base stations, and waits for nothing.
+    fn switched_on(lab: &Lab, user: usize, tone_hz: f64, bases: &[BaseAt]) -> Result<Self> {
         let (number, ipei, code) = USERS[user];
         let name = format!("handset-{number}");
         let recording = lab.folder(&name)?.join("heard.wav");
         let mut command = lab.namespace().command(built("ipdect")?);
-        command.args(["handset", "--air", "127.0.0.1:7462", "--ipei", ipei]);
+        command.args(["handset", "--ipei", ipei]);
+        for base in bases {
+            command.arg("--air").arg(format!("127.0.0.1:{}", base.air));
+        }
         command.args(["--code", code, "--answer", "auto"]);
         command.args(["--speak", &format!("tone:{tone_hz}@{LEVEL_DBM0}")]);
         command.arg("--hear");
@@ -53,6 +66,12 @@ impl Handset {
     /// Presses keys during a call.
     pub(crate) fn presses(&mut self, keys: &str) -> Result<()> {
         self.program.types(keys)
+    }
+
+    /// Waits until its call is rung again somewhere and stands again, by itself.
+    pub(crate) fn resumes(&mut self) -> Result<()> {
+        self.program.says("call resumes", RESUMED)?;
+        self.program.says("connected,", STEP)
     }
 
     /// Waits until it shows a text.

@@ -12,6 +12,7 @@ mod holding;
 mod kamailio_calls;
 mod lab;
 mod linphone_calls;
+mod lost_devices;
 mod office;
 mod peers;
 mod proxies;

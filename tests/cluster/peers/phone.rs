@@ -133,6 +133,11 @@ impl Phone {
         self.program.says("## media active", STEP)
     }
 
+    /// What it has said until now counts no more for [`Phone::says`].
+    pub(crate) fn turns_page(&mut self) {
+        self.program.turns_page();
+    }
+
     /// Waits until it has said a text about the call at hand.
     pub(crate) fn says(&mut self, text: &str) -> Result<()> {
         self.program.says(text, STEP)

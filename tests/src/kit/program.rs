@@ -26,7 +26,7 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts a command; standard output and error go to `FOLDER/NAME.log`.
+    /// Starts a command; standard output and error go to `FOLDER/NAME.log`, after what is in it already.
     ///
     /// # Errors
     /// Names the program if it cannot be started.
@@ -37,6 +37,7 @@ impl Program {
             .append(true)
             .open(&log)
             .with_context(|| log.display().to_string())?;
+        let read = usize::try_from(output.metadata()?.len())?;
         let errors = output.try_clone()?;
         let child = command
             .stdin(Stdio::piped())
@@ -48,7 +49,7 @@ impl Program {
             name: name.into(),
             child,
             log,
-            read: 0,
+            read,
         })
     }
 
