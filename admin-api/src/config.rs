@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use ipdect_node::Redacted;
-use ipdect_node::config::{Common, HostPort, Key, Scope, probe_listen};
+use ipdect_node::config::{Common, HostPort, Key, Scope, data_dir, probe_listen};
 
 /// The admin API's own keys, beside [`Common::KEYS`].
 const OWN: &[Key] = &[
     probe_listen("\"127.0.0.1:7473\""),
+    data_dir("\"/var/lib/ipdect/admin\""),
     Key::host_ports(
         "enrol.servers",
         "Servers to enrol at and to ask, host:port of their link ports.",

@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use ipdect_dect::mac::air::Position;
 use ipdect_dect::mac::propagation::Propagation;
 use ipdect_link::token::EnrolToken;
-use ipdect_node::config::{Common, HostPort, Key, Scope, probe_listen};
+use ipdect_node::config::{Common, HostPort, Key, Scope, data_dir, probe_listen};
 
 use crate::radio::station::Place;
 
 /// The base station's own keys, beside [`Common::KEYS`].
 const OWN: &[Key] = &[
     probe_listen("\"127.0.0.1:7472\""),
+    data_dir("\"/var/lib/ipdect/base\""),
     Key::host_ports("enrol.servers", "Link ports of the servers, best first; others are learnt from them."),
     Key::secret("enrol.token", "One-time token that lets this base station into the cluster; not needed once it has enrolled.")
         .optional(),

@@ -3,11 +3,12 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use ipdect_node::config::{Common, HostPort, Key, PortRange, Scope, probe_listen};
+use ipdect_node::config::{Common, HostPort, Key, PortRange, Scope, data_dir, probe_listen};
 
 /// The media resource's own keys, beside [`Common::KEYS`].
 const OWN: &[Key] = &[
     probe_listen("\"127.0.0.1:7471\""),
+    data_dir("\"/var/lib/ipdect/media\""),
     Key::host_ports("enrol.servers", "Servers to dial, best first; others are learnt from them.")
         .default("[\"127.0.0.1:7460\"]"),
     Key::secret("enrol.token", "One-time token for the first start; later ignored.").default("\"\""),

@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ipdect_node::config::{Common, HostPort, Key, Scope, probe_listen};
+use ipdect_node::config::{Common, HostPort, Key, Scope, data_dir, probe_listen};
 
 use crate::initial::{self, Initial};
 
 /// The server's own keys, beside [`Common::KEYS`].
 const OWN: &[Key] = &[
     probe_listen("\"127.0.0.1:7470\""),
+    data_dir("\"/var/lib/ipdect/server\""),
     Key::address("link.listen", "Where base stations, media resources, the admin API and other servers dial in (gRPC, TLS 1.3).")
         .default("\"0.0.0.0:7460\""),
     Key::host_port("link.advertise", "Address that devices are told to dial; without it the one bound.").optional(),

@@ -45,11 +45,20 @@ pub const fn probe_listen(default: &'static str) -> Key {
     .default(default)
 }
 
+/// `node.data_dir` with the program's own directory: two programs of one machine must not share one.
+#[must_use]
+pub const fn data_dir(default: &'static str) -> Key {
+    Key::path(
+        "node.data_dir",
+        "Directory for all files of this program, and of no other.",
+    )
+    .default(default)
+}
+
 impl Common {
-    /// The keys, but for `probe.listen`, whose default differs: see [`probe_listen`].
+    /// The keys, but for those whose defaults differ: [`probe_listen`] and [`data_dir`].
     pub const KEYS: &'static [Key] = &[
         Key::node_id("node.id", "Name of this node; without it enrolment gives one.").optional(),
-        Key::path("node.data_dir", "Directory for all files of this program.").default("\"/var/lib/ipdect\""),
         Key::text("node.site", "Site that this node stands at.").default("\"main\""),
         Key::text("log.level", "What is logged: off, error, warn, info, debug, trace, also by module (info,ipdect_sip=debug).")
             .default("\"info\""),

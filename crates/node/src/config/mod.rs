@@ -30,7 +30,7 @@ mod value;
 #[cfg(test)]
 mod tests;
 
-pub use common::{Common, LogFormat, probe_listen};
+pub use common::{Common, LogFormat, data_dir, probe_listen};
 pub use document::Document;
 pub use entry::{Content, Entry};
 pub use key::{Default, Key, Kind};

@@ -442,7 +442,10 @@ fn the_listing_has_kind_default_variable_and_meaning() {
 
 #[test]
 fn common_keys_are_checked_beyond_their_kind() {
-    let keys = [probe_listen("\"127.0.0.1:7470\"")];
+    let keys = [
+        probe_listen("\"127.0.0.1:7470\""),
+        data_dir("\"/var/lib/ipdect/server\""),
+    ];
     let sections = [Section::root(Common::KEYS), Section::root(&keys)];
     let reader = Document::parse(
         "base.toml",
@@ -461,7 +464,12 @@ fn common_keys_are_checked_beyond_their_kind() {
         ]
     );
     let reader = Document::empty("base.toml").read(&sections);
-    assert_eq!(Common::read(&reader.root()).probe_listen.port(), 7470);
+    let common = Common::read(&reader.root());
+    assert_eq!(common.probe_listen.port(), 7470);
+    assert_eq!(
+        common.data_dir,
+        std::path::Path::new("/var/lib/ipdect/server")
+    );
     assert_eq!(told(reader), [""; 0]);
 }
 
