@@ -4,6 +4,7 @@
 
 pub mod api;
 pub mod config;
+pub mod conversation;
 pub mod metrics;
 pub mod service;
 mod start;

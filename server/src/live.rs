@@ -27,11 +27,68 @@ const BEHIND: usize = 4096;
 struct Tables {
     calls: BTreeMap<String, admin::Call>,
     ended: VecDeque<String>,
+    /// Calls that are kept by the Call-ID of their SIP dialog.
+    by_call_id: HashMap<String, Vec<String>>,
     handsets: BTreeMap<String, admin::Handset>,
     devices: BTreeMap<String, admin::Device>,
     attempts: VecDeque<admin::SubscriptionAttempt>,
     events: VecDeque<admin::Event>,
     ladders: HashMap<String, Vec<admin::LadderStep>>,
+}
+
+impl Tables {
+    /// Keeps a call as it is now; answers what changed: the call, and other ends that learn of it.
+    fn keep_call(&mut self, mut call: admin::Call) -> Vec<admin::Call> {
+        let key = call.call_ref.clone();
+        let before = self.calls.get(&key);
+        call.other_ends = before.map_or_else(Vec::new, |c| c.other_ends.clone());
+        let newly_named = !call.sip_call_id.is_empty()
+            && before.is_none_or(|c| c.sip_call_id != call.sip_call_id);
+        let mut changed = Vec::new();
+        if newly_named {
+            changed = self.join(&mut call);
+        }
+        if call.ended_utc_ms != 0 && !self.ended.contains(&key) {
+            self.ended.push_back(key.clone());
+            if self.ended.len() > ENDED
+                && let Some(oldest) = self.ended.pop_front()
+            {
+                self.forget_call(&oldest);
+            }
+        }
+        self.calls.insert(key, call.clone());
+        changed.insert(0, call);
+        changed
+    }
+
+    /// Joins a call with those that stand under its Call-ID: a proxy between two handsets here leaves it as it is.
+    fn join(&mut self, call: &mut admin::Call) -> Vec<admin::Call> {
+        let named = self.by_call_id.entry(call.sip_call_id.clone()).or_default();
+        let mut joined = Vec::new();
+        for other in named.iter() {
+            let Some(other) = self.calls.get_mut(other).filter(|c| c.ended_utc_ms == 0) else {
+                continue;
+            };
+            other.other_ends.push(call.call_ref.clone());
+            call.other_ends.push(other.call_ref.clone());
+            joined.push(other.clone());
+        }
+        named.push(call.call_ref.clone());
+        joined
+    }
+
+    fn forget_call(&mut self, call_ref: &str) {
+        self.ladders.remove(call_ref);
+        let Some(call) = self.calls.remove(call_ref) else {
+            return;
+        };
+        if let Some(named) = self.by_call_id.get_mut(&call.sip_call_id) {
+            named.retain(|other| other != call_ref);
+            if named.is_empty() {
+                self.by_call_id.remove(&call.sip_call_id);
+            }
+        }
+    }
 }
 
 struct Inner {
@@ -73,23 +130,12 @@ impl Live {
         }))
     }
 
-    /// A call began, changed, or (with `ended_utc_ms`) ended.
+    /// A call began, changed, or (with `ended_utc_ms`) ended. Its other ends are found here.
     pub fn call(&self, call: admin::Call) {
-        {
-            let mut tables = self.0.tables.lock();
-            let key = call.call_ref.clone();
-            if call.ended_utc_ms != 0 && !tables.ended.contains(&key) {
-                tables.ended.push_back(key.clone());
-                if tables.ended.len() > ENDED
-                    && let Some(oldest) = tables.ended.pop_front()
-                {
-                    tables.calls.remove(&oldest);
-                    tables.ladders.remove(&oldest);
-                }
-            }
-            tables.calls.insert(key, call.clone());
+        let changed = self.0.tables.lock().keep_call(call);
+        for call in changed {
+            self.tell(Item::Call(call));
         }
-        self.tell(Item::Call(call));
     }
 
     /// Changes a call that is known.
@@ -346,57 +392,4 @@ fn push<T>(list: &mut VecDeque<T>, item: T, most: usize) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn call(name: &str, ended: u64) -> admin::Call {
-        admin::Call {
-            call_ref: name.into(),
-            ipei: "655350000001".into(),
-            ended_utc_ms: ended,
-            ..Default::default()
-        }
-    }
-
-    #[test]
-    fn a_call_stands_until_it_ended_and_its_ladder_stays() {
-        let live = Live::new("s1");
-        live.call(call("a", 0));
-        live.step(admin::LadderStep {
-            call_ref: "a".into(),
-            summary: "INVITE".into(),
-            ..Default::default()
-        });
-        assert_eq!(live.calls_now(), 1);
-        live.update_call("a", |c| c.ended_utc_ms = 5);
-        assert_eq!(live.calls_now(), 0);
-        assert_eq!(live.list(LiveKind::Ladder, "a", 0).len(), 1);
-    }
-
-    #[test]
-    fn only_so_many_ended_calls_are_kept() {
-        let live = Live::new("s1");
-        for n in 0..=ENDED {
-            live.call(call(&format!("{n:04}"), 1));
-        }
-        assert_eq!(live.list(LiveKind::Call, "", 0).len(), ENDED);
-        assert!(live.find_call("0000").is_none());
-    }
-
-    #[tokio::test]
-    async fn watchers_hear_a_change_once() {
-        let live = Live::new("s1");
-        let mut watcher = live.subscribe();
-        let handset = admin::Handset {
-            ipei: "655350000001".into(),
-            ..Default::default()
-        };
-        live.handset(handset.clone());
-        live.handset(handset);
-        assert!(watcher.try_recv().is_ok());
-        assert!(
-            watcher.try_recv().is_err(),
-            "the same state twice is no change"
-        );
-    }
-}
+mod tests;

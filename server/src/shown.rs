@@ -153,6 +153,9 @@ impl Shown {
         call.state = state_of(view.phase).into();
         call.began_utc_ms = ms(view.began);
         call.answered_utc_ms = view.answered.map_or(0, ms);
+        if let Some(id) = &view.sip_call_id {
+            call.sip_call_id.clone_from(id);
+        }
         call.session_id = view.session.map(|s| s.to_string()).unwrap_or_default();
         call.media_node_id = media.unwrap_or_default();
         if !base.is_empty() {

@@ -27,6 +27,14 @@ async fn a_call_is_seen_to_begin_and_to_end_and_leaves_its_ladder() -> Result<()
     b.sees(&format!("{CALLER} .s-up"), "in call").await?;
     b.sees(&format!("{CALLED} .s-up"), "in call").await?;
     b.sees("tr[id^='c-'] .s-up", "in call").await?;
+    // Both handsets tell of it, and it is one call.
+    let rows = b
+        .asks(
+            "return document.querySelectorAll(\"tr[id^='c-']\").length",
+            json!([]),
+        )
+        .await?;
+    assert_eq!(rows, json!(1));
     b.sees("#h-655350000001 .s-busy", "in a call").await?;
     let call = b
         .asks(
@@ -49,6 +57,8 @@ async fn a_call_is_seen_to_begin_and_to_end_and_leaves_its_ladder() -> Result<()
 
     b.goes_to(&call).await?;
     b.sees("h1", "1002").await?;
+    b.sees("h2", "Ladder of 1001").await?;
+    b.sees("h2", "Ladder of 1002").await?;
     for step in ["INVITE", "{CC-SETUP}", "{CC-CONNECT}", "BYE"] {
         b.sees(".ladder svg text", step).await?;
         b.sees("details.step summary", step).await?;

@@ -1,6 +1,6 @@
 //! What happens now, kept up to date by one stream from the servers, whoever looks.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +12,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
 
-use super::words::{now_ms, user_part};
+use super::words::now_ms;
 use crate::api::upstream::Upstream;
+use crate::conversation::{Conversation, conversations};
 
 /// Attempts to subscribe that are kept.
 const ATTEMPTS: usize = 100;
@@ -68,24 +69,9 @@ impl Tables {
         }
     }
 
-    /// Calls that stand, latest first.
-    pub(crate) fn standing_calls(&self) -> impl Iterator<Item = &admin::Call> {
-        self.calls.values().rev().filter(|c| c.ended_utc_ms == 0)
-    }
-}
-
-impl Tables {
-    /// Conversations that stand: one between two of our handsets is told by both, and counts once.
-    pub(crate) fn conversations(&self) -> usize {
-        let outgoing: BTreeSet<(&str, &str)> = self
-            .standing_calls()
-            .filter(|c| c.outgoing)
-            .map(|c| (c.username.as_str(), user_part(&c.peer_number)))
-            .collect();
-        let told_twice = |c: &admin::Call| {
-            !c.outgoing && outgoing.contains(&(user_part(&c.peer_number), c.username.as_str()))
-        };
-        self.standing_calls().filter(|c| !told_twice(c)).count()
+    /// Conversations that stand, latest first.
+    pub(crate) fn conversations(&self) -> Vec<Conversation<'_>> {
+        conversations(self.calls.values().rev().filter(|c| c.ended_utc_ms == 0))
     }
 }
 
@@ -242,22 +228,22 @@ mod tests {
 
     #[test]
     fn a_call_between_two_of_our_handsets_counts_once() {
-        let call = |call_ref: &str, username: &str, outgoing, peer: &str| admin::Call {
+        let call = |call_ref: &str, other: &[&str], ended_utc_ms| admin::Call {
             call_ref: call_ref.into(),
-            username: username.into(),
-            outgoing,
-            peer_number: peer.into(),
+            other_ends: other.iter().map(ToString::to_string).collect(),
+            ended_utc_ms,
             ..Default::default()
         };
         let mut tables = Tables::default();
         for c in [
-            call("a", "1001", true, "1002"),
-            call("b", "1002", false, "sip:1001@ipdect.internal"),
-            call("c", "1003", false, "sip:4711@pbx.example"),
+            call("a", &["b"], 0),
+            call("b", &["a"], 0),
+            call("c", &[], 0),
+            call("d", &[], 1),
         ] {
             tables.calls.insert(c.call_ref.clone(), c);
         }
-        assert_eq!(tables.conversations(), 2);
+        assert_eq!(tables.conversations().len(), 2);
     }
 
     #[test]

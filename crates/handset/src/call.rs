@@ -244,8 +244,8 @@ impl Call {
         }
     }
 
-    /// What live views show.
-    pub(crate) fn view(&self) -> CallView {
+    /// What live views show; the Call-ID is the user agent's to know.
+    pub(crate) fn view(&self, sip_call_id: Option<&str>) -> CallView {
         CallView {
             call: self.id,
             session: self.opening.is_none().then_some(self.speech.session),
@@ -259,6 +259,7 @@ impl Call {
             answered: self.answered,
             codec: self.codec.clone(),
             sip_srtp: self.sip_srtp,
+            sip_call_id: sip_call_id.map(str::to_owned),
         }
     }
 

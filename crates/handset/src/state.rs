@@ -23,7 +23,7 @@ use crate::presence::Use;
 use crate::profile::Profile;
 use crate::record::Record;
 use crate::sip;
-use crate::status::{Location, Registration, Status};
+use crate::status::{CallView, Location, Registration, Status};
 use crate::turn::Turn;
 
 /// The mind of one handset.
@@ -296,12 +296,19 @@ impl State {
             location: self.location.clone(),
             registration: self.registration.clone(),
             presence: self.usage.presence(now, &self.profile.settings.presence),
-            call: self.call.as_ref().map(|call| call.view()),
+            call: self.call_view(),
             display: self.shown_lines(),
         };
         let changed = status != self.shown;
         self.shown = status;
         changed.then(|| Box::new(self.shown.clone()))
+    }
+
+    fn call_view(&self) -> Option<CallView> {
+        let call = self.call.as_ref()?;
+        let ua = self.ua.as_ref();
+        let call_id = call.sip.and_then(|number| ua?.call_id(number));
+        Some(call.view(call_id))
     }
 
     /// What the handset shows, as far as the system knows.

@@ -104,6 +104,8 @@ pub struct CallView {
     pub codec: Option<String>,
     /// Whether SRTP is in use towards the SIP peer.
     pub sip_srtp: bool,
+    /// Call-ID of its SIP dialog, while there is one.
+    pub sip_call_id: Option<String>,
 }
 
 /// How far a call is (`dect-domain.md` section 20).

@@ -136,7 +136,7 @@ pub struct HandsetState {
     /// Calls it takes part in.
     #[prost(uint32, tag = "12")]
     pub calls: u32,
-    /// Display lines, as last sent.
+    /// Display lines: as last sent for a call, else the idle display.
     #[prost(string, repeated, tag = "13")]
     pub display: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     /// Last location, milliseconds since 1970.
@@ -239,7 +239,7 @@ pub struct DeviceStatus {
     #[prost(string, tag = "12")]
     pub warning: ::prost::alloc::string::String,
 }
-/// A call of one handset.
+/// A call of one handset. A call between two handsets of this system is told by each: `other_ends` joins them.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Call {
     /// UUIDv7.
@@ -308,6 +308,9 @@ pub struct Call {
     /// Count so far.
     #[prost(uint32, tag = "22")]
     pub handovers: u32,
+    /// Call refs of other handsets here in the same conversation: those with the same SIP Call-ID.
+    #[prost(string, repeated, tag = "23")]
+    pub other_ends: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// Figures of one leg of a call.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -612,7 +615,7 @@ pub enum DeviceState {
     Unspecified = 0,
     /// Has a certificate, was never linked.
     Enrolled = 1,
-    /// Linked.
+    /// Linked; an admin API: follows the server; a host: its virtual handsets are attached.
     Up = 2,
     /// Was linked.
     Down = 3,

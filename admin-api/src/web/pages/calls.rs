@@ -4,6 +4,7 @@ use actix_web::{HttpResponse, web};
 use askama::Template;
 use ipdect_proto::admin::v1 as admin;
 
+use crate::conversation::{Conversation, conversations};
 use crate::web::answer::live_page;
 use crate::web::trouble::Trouble;
 use crate::web::views::ladder::{Ladder, ladder};
@@ -41,6 +42,13 @@ struct LegRow {
 #[template(path = "call.html")]
 pub(crate) struct CallBody {
     row: CallRow,
+    ends: Vec<End>,
+}
+
+/// What one handset tells of the conversation.
+struct End {
+    /// ` of 1001`; empty if no other handset takes part.
+    of: String,
     ladder: Ladder,
     legs: Vec<LegRow>,
     facts: Vec<(&'static str, String)>,
@@ -60,10 +68,12 @@ pub(crate) async fn list_body(visit: &Visit) -> Result<ListBody, Trouble> {
         limit: ROWS,
     };
     let calls = visit.gui.api.calls_list(&visit.caller, request).await?;
-    let (now, recent): (Vec<_>, Vec<_>) = calls.iter().partition(|c| c.ended_utc_ms == 0);
+    let (now, recent): (Vec<_>, Vec<_>) = conversations(&calls)
+        .into_iter()
+        .partition(Conversation::stands);
     Ok(ListBody {
-        now: now.into_iter().map(views::call).collect(),
-        recent: recent.into_iter().map(views::call).collect(),
+        now: now.iter().map(views::conversation).collect(),
+        recent: recent.iter().map(views::conversation).collect(),
     })
 }
 
@@ -74,16 +84,45 @@ pub(crate) async fn show(visit: Visit, call: web::Path<String>) -> Result<HttpRe
     Ok(live_page(&visit, "Call", &live, &body))
 }
 
-/// Its body.
+/// Its body: the conversation, with the ladder of every handset in it.
 pub(crate) async fn call_body(visit: &Visit, call_ref: &str) -> Result<CallBody, Trouble> {
     let found = visit.gui.api.call_get(&visit.caller, call_ref).await?;
     let call = found.call.unwrap_or_default();
-    Ok(CallBody {
-        row: views::call(&call),
-        ladder: ladder(&call, &found.steps),
-        legs: call.legs.iter().map(leg).collect(),
-        facts: facts(&call),
-    })
+    let mut told = Vec::new();
+    for other in &call.other_ends {
+        // An end that is kept no longer is told of no more.
+        if let Ok(found) = visit.gui.api.call_get(&visit.caller, other).await {
+            told.push((found.call.unwrap_or_default(), found.steps));
+        }
+    }
+    told.insert(0, (call, found.steps));
+    Ok(call_body_of(&told))
+}
+
+/// The page from what the ends of one conversation tell.
+fn call_body_of(told: &[(admin::Call, Vec<admin::LadderStep>)]) -> CallBody {
+    let all = conversations(told.iter().map(|(call, _)| call));
+    let ends = all.iter().flat_map(Conversation::ends);
+    let several = told.len() > 1;
+    let end = |(place, call): (usize, &admin::Call)| {
+        let steps = told.iter().find(|(end, _)| end == call);
+        End {
+            of: if several {
+                format!(" of {}", views::user(call))
+            } else {
+                String::new()
+            },
+            ladder: ladder(call, place, steps.map_or(&[], |(_, steps)| steps)),
+            legs: call.legs.iter().map(leg).collect(),
+            facts: facts(call),
+        }
+    };
+    CallBody {
+        row: all
+            .first()
+            .map_or_else(|| views::call(&admin::Call::default()), views::conversation),
+        ends: ends.enumerate().map(end).collect(),
+    }
 }
 
 fn leg(leg: &admin::CallLeg) -> LegRow {
@@ -139,4 +178,47 @@ fn facts(call: &admin::Call) -> Vec<(&'static str, String)> {
     all.into_iter()
         .filter(|(_, value)| !value.is_empty())
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ladders_of_a_conversation_are_on_its_page_each_with_its_user() {
+        let end = |username: &str, outgoing, other: &str| {
+            let call = admin::Call {
+                call_ref: format!("call-{username}"),
+                username: username.into(),
+                outgoing,
+                peer_number: "somebody".into(),
+                other_ends: vec![format!("call-{other}")],
+                ..Default::default()
+            };
+            let step = admin::LadderStep {
+                summary: format!("said by {username}"),
+                ..Default::default()
+            };
+            (call, vec![step])
+        };
+        let called_first = [end("1002", false, "1001"), end("1001", true, "1002")];
+        let html = call_body_of(&called_first).render().unwrap();
+        assert!(
+            html.contains("1001 <span aria-hidden=\"true\">\u{2192}</span>"),
+            "{html}"
+        );
+        let places = [
+            "Ladder of 1001",
+            "said by 1001",
+            "Ladder of 1002",
+            "said by 1002",
+        ]
+        .map(|text| html.find(text).unwrap_or_else(|| panic!("{text}: {html}")));
+        assert!(places.is_sorted(), "{html}");
+        for id in ["id=\"step-0-0\"", "id=\"step-1-0\""] {
+            assert_eq!(html.matches(id).count(), 1, "{html}");
+        }
+        let alone = call_body_of(&[end("1001", true, "gone")]).render().unwrap();
+        assert!(alone.contains("<h2>Ladder</h2>"), "{alone}");
+    }
 }

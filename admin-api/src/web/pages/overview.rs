@@ -59,9 +59,10 @@ pub(crate) fn body(visit: &Visit) -> Body {
         attention: attention(tables, now_ms()),
         phones,
         calls: tables
-            .standing_calls()
+            .conversations()
+            .iter()
             .take(ROWS)
-            .map(views::call)
+            .map(views::conversation)
             .collect(),
         handsets: handsets(tables),
         more_handsets: known(tables).count().saturating_sub(ROWS),

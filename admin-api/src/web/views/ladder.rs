@@ -24,7 +24,8 @@ pub(crate) struct Column {
 /// One arrow, and the line of text below the picture.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Arrow {
-    pub(crate) number: usize,
+    /// Names the step on the page, where there may be several ladders: `step-0-4`.
+    pub(crate) id: String,
     pub(crate) time: String,
     pub(crate) from: String,
     pub(crate) to: String,
@@ -51,8 +52,8 @@ pub(crate) struct Ladder {
     pub(crate) height: usize,
 }
 
-/// Lays out the steps, which are in order of time.
-pub(crate) fn ladder(call: &admin::Call, steps: &[LadderStep]) -> Ladder {
+/// Lays out the steps, which are in order of time; `place` is the place of the ladder among those of its page.
+pub(crate) fn ladder(call: &admin::Call, place: usize, steps: &[LadderStep]) -> Ladder {
     let names = names(call, steps);
     let x = |name: &str| {
         TIMES + COLUMN / 2 + COLUMN * names.iter().position(|n| n == name).unwrap_or(0)
@@ -60,7 +61,10 @@ pub(crate) fn ladder(call: &admin::Call, steps: &[LadderStep]) -> Ladder {
     let began = steps.first().map_or(0, |s| s.at_utc_us);
     let arrows = (0..)
         .zip(steps)
-        .map(|(n, step)| arrow(n, step, began, x(&step.from), x(&step.to)))
+        .map(|(n, step)| Arrow {
+            id: format!("step-{place}-{n}"),
+            ..arrow(n, step, began, x(&step.from), x(&step.to))
+        })
         .collect();
     let columns = names
         .iter()
@@ -118,7 +122,7 @@ fn arrow(number: usize, step: &LadderStep, began: u64, from: usize, to: usize) -
     let y = HEAD + STEP * (number + 1);
     let (line, head) = drawn(from, to, y);
     Arrow {
-        number,
+        id: String::new(),
         time: offset(step.at_utc_us.saturating_sub(began)),
         from: step.from.clone(),
         to: step.to.clone(),
@@ -205,6 +209,7 @@ mod tests {
     fn columns_stand_from_the_handset_to_the_peer_whoever_spoke_first() {
         let made = ladder(
             &call(),
+            0,
             &[
                 step(0, "SIP", "s"),
                 step(1500, "s", "m"),
@@ -221,14 +226,14 @@ mod tests {
 
     #[test]
     fn arrows_point_where_the_message_went() {
-        let made = ladder(&call(), &[step(0, "s", "SIP"), step(0, "SIP", "s")]);
+        let made = ladder(&call(), 0, &[step(0, "s", "SIP"), step(0, "SIP", "s")]);
         assert_eq!(made.arrows[0].head, "M324 70l-8 -4v8z");
         assert_eq!(made.arrows[1].head, "M164 100l8 -4v8z");
     }
 
     #[test]
     fn a_ladder_without_steps_is_empty_and_long_texts_are_cut() {
-        assert_eq!(ladder(&call(), &[]).arrows, []);
+        assert_eq!(ladder(&call(), 0, &[]).arrows, []);
         assert_eq!(shortened("abcdef", 4), "abc\u{2026}");
         assert_eq!(shortened("äöü", 3), "äöü");
     }

@@ -8,6 +8,7 @@ use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::admin::v1::PresenceState;
 
 use super::words::{self, Status};
+use crate::conversation::Conversation;
 
 /// A state as HTML: shape, word and colour.
 #[derive(askama::Template)]
@@ -32,14 +33,54 @@ pub(crate) struct CallRow {
     pub(crate) quality: String,
 }
 
-/// One call.
+/// One call, as its handset tells it.
 pub(crate) fn call(call: &admin::Call) -> CallRow {
-    let who = if call.username.is_empty() {
+    conversation(&Conversation::of(call))
+}
+
+/// One conversation in one row, whoever of our handsets takes part.
+pub(crate) fn conversation(all: &Conversation<'_>) -> CallRow {
+    let first = all.first;
+    let (who, peer) = match (all.others.is_empty(), first.outgoing) {
+        (true, _) => (user(first), party(first)),
+        (false, true) => (user(first), users(all.others.iter().copied())),
+        (false, false) => (users(all.ends()), party(first)),
+    };
+    CallRow {
+        call_ref: first.call_ref.clone(),
+        mark: Mark(words::call(first)),
+        who,
+        arrow: if first.outgoing {
+            "\u{2192}"
+        } else {
+            "\u{2190}"
+        },
+        way: if first.outgoing {
+            "calls"
+        } else {
+            "is called by"
+        },
+        peer,
+        began_html: words::ago(first.began_utc_ms),
+        length_html: talked(first),
+        end: told(all, end),
+        through: through(all),
+        quality: told(all, quality),
+    }
+}
+
+/// The user of an end, or its handset.
+pub(crate) fn user(call: &admin::Call) -> String {
+    if call.username.is_empty() {
         words::ipei(&call.ipei)
     } else {
         call.username.clone()
-    };
-    let peer = match (call.peer_number.is_empty(), call.peer_name.is_empty()) {
+    }
+}
+
+/// Who is at the other side of an end.
+fn party(call: &admin::Call) -> String {
+    match (call.peer_number.is_empty(), call.peer_name.is_empty()) {
         (true, true) => "unknown".to_string(),
         (false, true) => words::short_uri(&call.peer_number).into(),
         (true, false) => call.peer_name.clone(),
@@ -48,33 +89,37 @@ pub(crate) fn call(call: &admin::Call) -> CallRow {
             call.peer_name,
             words::short_uri(&call.peer_number)
         ),
-    };
-    CallRow {
-        call_ref: call.call_ref.clone(),
-        mark: Mark(words::call(call)),
-        who,
-        arrow: if call.outgoing {
-            "\u{2192}"
-        } else {
-            "\u{2190}"
-        },
-        way: if call.outgoing {
-            "calls"
-        } else {
-            "is called by"
-        },
-        peer,
-        began_html: words::ago(call.began_utc_ms),
-        length_html: talked(call),
-        end: end(call),
-        through: [&call.base_node_id, &call.media_node_id]
-            .into_iter()
-            .filter(|n| !n.is_empty())
-            .cloned()
-            .collect::<Vec<_>>()
-            .join(", "),
-        quality: quality(call),
     }
+}
+
+fn users<'a>(ends: impl Iterator<Item = &'a admin::Call>) -> String {
+    ends.map(user).collect::<Vec<_>>().join(", ")
+}
+
+/// What the ends tell, each with its user where there are several.
+fn told(all: &Conversation<'_>, what: impl Fn(&admin::Call) -> String) -> String {
+    let parts = all.ends().filter_map(|end| {
+        let text = what(end);
+        match (text.is_empty(), all.others.is_empty()) {
+            (true, _) => None,
+            (_, true) => Some(text),
+            _ => Some(format!("{}: {text}", user(end))),
+        }
+    });
+    parts.collect::<Vec<_>>().join("; ")
+}
+
+/// Base stations and media resources, each once.
+fn through(all: &Conversation<'_>) -> String {
+    let bases = all.ends().map(|end| end.base_node_id.as_str());
+    let media = all.ends().map(|end| end.media_node_id.as_str());
+    let mut names: Vec<&str> = Vec::new();
+    for name in bases.chain(media) {
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names.join(", ")
 }
 
 fn talked(call: &admin::Call) -> String {

@@ -50,7 +50,7 @@ pub(crate) fn sentence(tables: &Tables) -> String {
         "are"
     };
     let names: Vec<String> = parts.into_iter().map(|(text, _)| text).collect();
-    let calls = tables.conversations();
+    let calls = tables.conversations().len();
     let text = format!(
         "{} {verb} up; {}; {}",
         joined(&names),

@@ -346,6 +346,11 @@ impl UserAgent {
         self.calls.get(&call).map(stored::record)
     }
 
+    /// The Call-ID of a call, as its peer and every proxy on the way see it.
+    pub fn call_id(&self, call: Call) -> Option<&str> {
+        self.calls.get(&call).map(|call| call.call_id.as_str())
+    }
+
     /// Takes over a call from its record. What keeps something alive is due at once; nothing is sent yet.
     ///
     /// # Errors

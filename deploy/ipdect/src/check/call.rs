@@ -150,6 +150,7 @@ pub(super) async fn call(line: &Line<'_>, caller: Spoken, called: Spoken) -> Res
     }
     call.release_ms = ms(begun.elapsed());
     describe(line, &mut call).await?;
+    one_conversation(line).await?;
     Ok(call)
 }
 
@@ -198,7 +199,7 @@ fn ear(at: &Known, said: Spoken, heard: &Recording, begun: Instant) -> Ear {
 async fn describe(line: &Line<'_>, call: &mut Call) -> Result<(), Failure> {
     let end = Instant::now() + LISTED;
     loop {
-        for leg in legs(line).await? {
+        for leg in latest(line, line.from).await?.legs {
             match leg.kind.as_str() {
                 "base" => call.base_codec = leg.codec,
                 "sip" => (call.sip_codec, call.srtp) = (leg.codec, leg.srtp_suite),
@@ -213,19 +214,31 @@ async fn describe(line: &Line<'_>, call: &mut Call) -> Result<(), Failure> {
     }
 }
 
-/// Legs of the caller's latest call.
-async fn legs(line: &Line<'_>) -> Result<Vec<admin::CallLeg>, Failure> {
+/// The system tells that both calls are ends of one conversation.
+async fn one_conversation(line: &Line<'_>) -> Result<(), Failure> {
+    let (caller, called) = (latest(line, line.from).await?, latest(line, line.to).await?);
+    let joined = caller.other_ends == [called.call_ref.as_str()]
+        && called.other_ends == [caller.call_ref.as_str()];
+    match joined {
+        true => Ok(()),
+        false => Err(line.failed(
+            "one conversation",
+            "two calls that know nothing of each other",
+        )),
+    }
+}
+
+/// The latest call of a portable.
+async fn latest(line: &Line<'_>, index: usize) -> Result<admin::Call, Failure> {
     let request = admin::ListCallsRequest {
         ended: true,
-        ipei: line.known(line.from).ipei.digits(),
+        ipei: line.known(index).ipei.digits(),
         limit: 1,
     };
     let listed = CallsClient::new(line.session.channel())
         .list(line.session.request(request))
         .await
         .map_err(|status| line.failed("call list", status.message()))?;
-    match listed.into_inner().calls.into_iter().next() {
-        Some(call) => Ok(call.legs),
-        None => Err(line.failed("call list", "the call is not listed")),
-    }
+    let call = listed.into_inner().calls.into_iter().next();
+    call.ok_or_else(|| line.failed("call list", "the call is not listed"))
 }

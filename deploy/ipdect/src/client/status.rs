@@ -1,5 +1,6 @@
 //! `ipdect status`: what runs, who is there, which calls stand.
 
+use ipdect_admin_api::conversation::{Conversation, conversations};
 use ipdect_link::role::role_name;
 use ipdect_proto::admin::v1::calls_client::CallsClient;
 use ipdect_proto::admin::v1::devices_client::DevicesClient;
@@ -44,7 +45,10 @@ pub(crate) async fn run(session: &Session) -> Result<(), ClientError> {
         .await?
         .into_inner()
         .calls;
-    calls.iter().map(call).for_each(|line| println!("{line}"));
+    conversations(&calls)
+        .iter()
+        .map(call)
+        .for_each(|line| println!("{line}"));
     Ok(())
 }
 
@@ -103,8 +107,9 @@ fn portable(portable: &Portable) -> String {
     line.trim_end_matches([' ', ',', '|']).to_owned()
 }
 
-fn call(call: &Call) -> String {
-    let state = match call.state() {
+/// One line for a conversation, whoever of the handsets here takes part.
+fn call(all: &Conversation<'_>) -> String {
+    let state = match all.first.state() {
         CallState::Dialling => "dialling",
         CallState::Calling => "calling",
         CallState::Ringing => "ringing",
@@ -113,11 +118,19 @@ fn call(call: &Call) -> String {
         CallState::Ended => "ended",
         CallState::Unspecified => "unknown",
     };
-    let (from, to) = match call.outgoing {
-        true => (&call.username, &call.peer_number),
-        false => (&call.peer_number, &call.username),
+    let (first, others) = (all.first, &all.others);
+    let ours = users(all.ends());
+    let (from, to) = match (first.outgoing, others.is_empty()) {
+        (true, true) => (&first.username, first.peer_number.clone()),
+        (true, false) => (&first.username, users(others.iter().copied())),
+        (false, _) => (&first.peer_number, ours.clone()),
     };
-    format!("call     {:20} {state:9} {from} to {to}", call.username)
+    format!("call     {ours:20} {state:9} {from} to {to}")
+}
+
+fn users<'a>(ends: impl Iterator<Item = &'a Call>) -> String {
+    let names: Vec<&str> = ends.map(|end| end.username.as_str()).collect();
+    names.join(", ")
 }
 
 #[cfg(test)]
@@ -145,6 +158,30 @@ mod tests {
         assert_eq!(
             device(&refused),
             "base     base-7               refused   PCS07_ upgrade it"
+        );
+    }
+
+    #[test]
+    fn a_call_between_two_handsets_is_one_line() {
+        let end = |username: &str, outgoing, peer: &str| Call {
+            username: username.into(),
+            outgoing,
+            peer_number: peer.into(),
+            state: CallState::Active.into(),
+            ..Call::default()
+        };
+        let caller = end("1001", true, "1002");
+        let called = end("1002", false, "sip:1001@ipdect.internal");
+        assert_eq!(
+            call(&Conversation {
+                first: &caller,
+                others: vec![&called],
+            }),
+            "call     1001, 1002           active    1001 to 1002"
+        );
+        assert_eq!(
+            call(&Conversation::of(&called)),
+            "call     1002                 active    sip:1001@ipdect.internal to 1002"
         );
     }
 
