@@ -74,6 +74,7 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
     let live = live_service::Service {
         live: core.live.clone(),
         subscriptions: steward.clone(),
+        followers: live_service::Followers::default(),
     };
     let door = Door::new(ground.link, tls, gate.clone())
         .with(RadioServer::new(radio))

@@ -36,7 +36,7 @@ impl Api {
             .live_list(rows::LiveKind::Device, "", 0)
             .await?;
         let devices = items.into_iter().filter_map(|i| match i {
-            Item::Device(device) => Some(device),
+            Item::Device(device) => Some(self.with_attachment(device)),
             _ => None,
         });
         Ok(devices

@@ -86,3 +86,21 @@ impl Api {
         self.0.sessions.find(token, address)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// An API without a server behind it.
+    pub(crate) fn api() -> Api {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap();
+        let tls = tls
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth();
+        let upstream = Upstream::new(Vec::new(), Arc::new(tls));
+        Api::new(upstream, Random::seeded(1), Redacted("ip6000".into()), None)
+    }
+}

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use ipdect_link::role::Role;
 use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::admin::v1::portable_report::Body;
 use parking_lot::Mutex;
 use tokio::sync::{broadcast, mpsc, oneshot};
 use tonic::Status;
+
+use super::sessions::utc_ms;
 
 /// Orders that may wait for one host.
 const ORDERS: usize = 64;
@@ -18,6 +21,8 @@ const BEHIND: usize = 1024;
 const PRESS_LIMIT: Duration = Duration::from_secs(5);
 
 struct Host {
+    /// Node id.
+    node: String,
     orders: mpsc::Sender<Result<admin::PortableOrder, Status>>,
 }
 
@@ -27,12 +32,15 @@ struct Tables {
     /// Each portable with the host that runs it.
     portables: BTreeMap<String, (u64, admin::Portable)>,
     waiting: HashMap<u64, oneshot::Sender<String>>,
+    /// When each host that was ever attached here came or went last, milliseconds since 1970.
+    seen: BTreeMap<String, u64>,
 }
 
 /// All hosts and their portables.
 pub struct Portables {
     tables: Mutex<Tables>,
     changes: broadcast::Sender<admin::Portable>,
+    hosts: broadcast::Sender<String>,
     numbers: AtomicU64,
 }
 
@@ -47,37 +55,74 @@ impl Portables {
     #[must_use]
     pub fn new() -> Self {
         let (changes, _) = broadcast::channel(BEHIND);
+        let (hosts, _) = broadcast::channel(BEHIND);
         Self {
             tables: Mutex::default(),
             changes,
+            hosts,
             numbers: AtomicU64::new(1),
         }
     }
 
-    /// A host is linked; answers its number and the orders for it.
-    pub fn attach(&self) -> (u64, mpsc::Receiver<Result<admin::PortableOrder, Status>>) {
+    /// The host of this node id is linked; answers its number and the orders for it.
+    pub fn attach(
+        &self,
+        node: &str,
+    ) -> (u64, mpsc::Receiver<Result<admin::PortableOrder, Status>>) {
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let (orders, receiver) = mpsc::channel(ORDERS);
-        self.tables.lock().hosts.insert(number, Host { orders });
+        let node = node.to_owned();
+        {
+            let mut tables = self.tables.lock();
+            tables.seen.insert(node.clone(), now_ms());
+            let host = Host {
+                node: node.clone(),
+                orders,
+            };
+            tables.hosts.insert(number, host);
+        }
+        // Nobody watches: that is no error.
+        let _ = self.hosts.send(node);
         (number, receiver)
+    }
+
+    /// Whether a host is attached here, and when it came or went; `None` if it never was.
+    #[must_use]
+    pub fn host(&self, node: &str) -> Option<(bool, u64)> {
+        let tables = self.tables.lock();
+        let since = *tables.seen.get(node)?;
+        Some((tables.hosts.values().any(|h| h.node == node), since))
+    }
+
+    /// Hears of every host that comes or goes from now on, by node id.
+    #[must_use]
+    pub fn subscribe_hosts(&self) -> broadcast::Receiver<String> {
+        self.hosts.subscribe()
     }
 
     /// A host is gone, and its portables with it.
     pub fn detach(&self, host: u64) {
-        let gone: Vec<admin::Portable> = {
+        let (node, gone): (Option<String>, Vec<admin::Portable>) = {
             let mut tables = self.tables.lock();
-            tables.hosts.remove(&host);
+            let node = tables.hosts.remove(&host).map(|h| h.node);
+            if let Some(node) = &node {
+                tables.seen.insert(node.clone(), now_ms());
+            }
             let keys: Vec<String> = tables
                 .portables
                 .iter()
                 .filter(|(_, (h, _))| *h == host)
                 .map(|(k, _)| k.clone())
                 .collect();
-            keys.iter()
+            let gone = keys
+                .iter()
                 .filter_map(|k| tables.portables.remove(k))
                 .map(|(_, p)| p)
-                .collect()
+                .collect();
+            (node, gone)
         };
+        // Nobody watches: that is no error.
+        let _ = node.map(|node| self.hosts.send(node));
         for portable in gone {
             self.tell(admin::Portable {
                 gone: true,
@@ -182,7 +227,31 @@ impl Portables {
     }
 }
 
+fn now_ms() -> u64 {
+    utc_ms(SystemTime::now())
+}
+
 impl super::Api {
+    /// A device with what only this admin API knows: a host is attached here, not to a server.
+    #[must_use]
+    pub fn with_attachment(&self, mut device: admin::Device) -> admin::Device {
+        if device.role() == Role::Host
+            && let Some((attached, since_utc_ms)) = self.portables().host(&device.node_id)
+        {
+            let status = device.status.get_or_insert_default();
+            let state = match attached {
+                true => admin::DeviceState::Up,
+                false => admin::DeviceState::Down,
+            };
+            status.state = state.into();
+            status.seen_utc_ms = match attached {
+                true => now_ms(),
+                false => since_utc_ms,
+            };
+        }
+        device
+    }
+
     /// Presses keys of a portable in the name of somebody.
     ///
     /// # Errors
@@ -215,7 +284,7 @@ mod tests {
     #[tokio::test]
     async fn keys_reach_the_host_and_its_answer_comes_back() {
         let portables = Portables::new();
-        let (host, mut orders) = portables.attach();
+        let (host, mut orders) = portables.attach("host-1");
         portables.reported(host, portable("655350000001"));
         let press = admin::PressRequest {
             ipei: "655350000001".into(),
@@ -240,10 +309,36 @@ mod tests {
         assert_eq!(pressed.unwrap_err().message(), "off hook already");
     }
 
+    #[test]
+    fn a_host_is_up_while_it_is_attached_here() {
+        let api = crate::api::tests::api();
+        let device = || {
+            let enrolled = admin::Device {
+                node_id: "host-1".into(),
+                role: Role::Host.into(),
+                status: Some(admin::DeviceStatus {
+                    state: admin::DeviceState::Enrolled.into(),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            };
+            let seen = api.with_attachment(enrolled);
+            seen.status.map(|status| status.state())
+        };
+        assert_eq!(device(), Some(admin::DeviceState::Enrolled));
+        let mut told = api.portables().subscribe_hosts();
+        let (host, _orders) = api.portables().attach("host-1");
+        assert_eq!(device(), Some(admin::DeviceState::Up));
+        api.portables().detach(host);
+        assert_eq!(device(), Some(admin::DeviceState::Down));
+        assert_eq!(told.try_recv().as_deref(), Ok("host-1"));
+        assert_eq!(told.try_recv().as_deref(), Ok("host-1"));
+    }
+
     #[tokio::test]
     async fn a_host_that_goes_takes_its_portables_along() {
         let portables = Portables::new();
-        let (host, _orders) = portables.attach();
+        let (host, _orders) = portables.attach("host-1");
         portables.reported(host, portable("655350000001"));
         let mut changes = portables.subscribe();
         portables.detach(host);

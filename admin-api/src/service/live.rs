@@ -1,5 +1,8 @@
 //! `Handsets`, `Devices`, `Calls`, `Events`: what happens now.
 
+use std::collections::HashMap;
+
+use ipdect_link::role::Role;
 use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::admin::v1::calls_server::Calls;
 use ipdect_proto::admin::v1::devices_server::Devices;
@@ -7,10 +10,12 @@ use ipdect_proto::admin::v1::events_server::Events;
 use ipdect_proto::admin::v1::handsets_server::Handsets;
 use ipdect_proto::cluster::v1::live_item::Item;
 use ipdect_proto::cluster::v1::{LiveItem, LiveKind};
+use tokio::sync::{broadcast, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
-use tonic::{Request, Response, Status};
+use tonic::{Request, Response, Status, Streaming};
 
 use super::Services;
+use crate::api::Api;
 use crate::api::caller::Caller;
 
 /// Changes that wait for one watcher.
@@ -27,7 +32,7 @@ impl Services {
     ) -> Result<Response<ReceiverStream<Result<T, Status>>>, Status> {
         caller.must_be(admin::AccountRole::Viewer)?;
         let mut items = self.api.upstream().live_watch(&[kind], key).await?;
-        let (queue, stream) = tokio::sync::mpsc::channel(QUEUE);
+        let (queue, stream) = mpsc::channel(QUEUE);
         tokio::spawn(async move {
             loop {
                 let next = match items.message().await {
@@ -152,17 +157,14 @@ impl Devices for Services {
         request: Request<admin::WatchDevicesRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         let caller = self.caller(&request)?;
+        caller.must_be(admin::AccountRole::Viewer)?;
         let role = request.into_inner().role;
-        self.pass_on(&caller, LiveKind::Device, "", move |item| match item.item {
-            Some(Item::Device(device)) if role == 0 || device.role == role => {
-                Some(admin::DeviceChange {
-                    device: Some(device),
-                    removed: item.removed,
-                })
-            }
-            _ => None,
-        })
-        .await
+        let api = self.api.clone();
+        let hosts = api.portables().subscribe_hosts();
+        let items = api.upstream().live_watch(&[LiveKind::Device], "").await?;
+        let (queue, stream) = mpsc::channel(QUEUE);
+        tokio::spawn(tell_devices(api, items, hosts, role, queue));
+        Ok(Response::new(ReceiverStream::new(stream)))
     }
 
     async fn update(
@@ -255,5 +257,49 @@ impl Events for Services {
             _ => None,
         })
         .await
+    }
+}
+
+/// Tells devices of a role (0: all) as they change. The server tells of them, but which hosts are attached is known here alone.
+async fn tell_devices(
+    api: Api,
+    mut items: Streaming<LiveItem>,
+    mut hosts: broadcast::Receiver<String>,
+    role: i32,
+    queue: mpsc::Sender<Result<admin::DeviceChange, Status>>,
+) {
+    let mut known: HashMap<String, admin::Device> = HashMap::new();
+    loop {
+        let (told, removed) = tokio::select! {
+            item = items.message() => match item {
+                Ok(Some(item)) => (item.item, item.removed),
+                Ok(None) => return,
+                Err(status) => {
+                    // Whoever asked may be gone.
+                    let _ = queue.send(Err(status)).await;
+                    return;
+                }
+            },
+            host = hosts.recv() => {
+                let device = host.ok().and_then(|host| known.get(&host).cloned());
+                (device.map(Item::Device), false)
+            }
+        };
+        let Some(Item::Device(device)) = told else {
+            continue;
+        };
+        if device.role() == Role::Host {
+            known.insert(device.node_id.clone(), device.clone());
+        }
+        if role != 0 && device.role != role {
+            continue;
+        }
+        let change = admin::DeviceChange {
+            device: Some(api.with_attachment(device)),
+            removed,
+        };
+        if queue.send(Ok(change)).await.is_err() {
+            return;
+        }
     }
 }

@@ -62,7 +62,7 @@ impl VirtualHandsets for Services {
     ) -> Result<Response<Self::AttachStream>, Status> {
         let identity = self.host(&request).await?;
         let mut reports = request.into_inner();
-        let (number, orders) = self.api.portables().attach();
+        let (number, orders) = self.api.portables().attach(identity.node_id.as_str());
         info!(host = %identity.node_id, "a host of virtual handsets is linked");
         let api = self.api.clone();
         tokio::spawn(async move {

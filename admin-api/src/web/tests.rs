@@ -9,7 +9,6 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, web};
-use ipdect_node::{Random, Redacted};
 use ipdect_proto::admin::v1 as admin;
 use ipdect_proto::admin::v1::AccountRole;
 use ipdect_proto::admin::v1::portable_report::Body;
@@ -17,8 +16,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::board::Board;
 use super::{Gui, headers, pages};
-use crate::api::Api;
-use crate::api::upstream::Upstream;
 
 /// Texts that a stranger may put into names, displays and messages.
 const PAYLOADS: &[&str] = &[
@@ -30,17 +27,8 @@ const PAYLOADS: &[&str] = &[
 ];
 
 fn gui() -> Gui {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap();
-    let tls = tls
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth();
-    let upstream = Upstream::new(Vec::new(), Arc::new(tls));
-    let api = Api::new(upstream, Random::seeded(1), Redacted("ip6000".into()), None);
     Gui {
-        api,
+        api: crate::api::tests::api(),
         board: Board::new(),
         window: Arc::new(AtomicU64::new(0)),
         stop: CancellationToken::new(),
@@ -322,7 +310,7 @@ async fn what_a_handset_shows_runs_no_script() {
 }
 
 fn portable(gui: &Gui, display: &str) {
-    let (host, _orders) = gui.api.portables().attach();
+    let (host, _orders) = gui.api.portables().attach("host-1");
     let portable = admin::Portable {
         ipei: "655350000001".into(),
         number: "1001".into(),
