@@ -92,6 +92,24 @@ pub enum StoreError {
     /// The store is closed, or was not reachable. Nothing was written.
     #[error("store not available: {0}")]
     Unavailable(String),
+    /// A move of all rows between this store and another was interrupted.
+    #[error(
+        "a move of all rows between this store and {other} was not finished; start the same move again (or, if the rows \
+         were leaving this store, take it back into use)"
+    )]
+    Unfinished {
+        /// The other store.
+        other: String,
+    },
+    /// The rows live in another store.
+    #[error(
+        "the rows of this store were moved to {to}; start the servers with that one, move its rows back, or take this one \
+         into use again if the other is lost"
+    )]
+    MovedAway {
+        /// The other store.
+        to: String,
+    },
     /// A row is not what its key promises.
     #[error("row {key}: {what}; restore it from a backup")]
     BadRow {

@@ -3,6 +3,7 @@
 use crate::error::StoreError;
 use crate::keys::{Key, prefix};
 use crate::member::{claim, encode, evict, join, renew, start_of};
+use crate::migrate;
 use crate::placement::SHARDS;
 use crate::store::{Revision, Store};
 use crate::txn::{Commit, Txn};
@@ -31,6 +32,16 @@ pub async fn load(store: &dyn Store) -> Result<(View, Revision), StoreError> {
         }
     }
     Ok((view, oldest))
+}
+
+/// The stored era; 0 if there is none.
+///
+/// # Errors
+/// If the store cannot be read.
+pub async fn era_of(store: &dyn Store) -> Result<u64, StoreError> {
+    let row = store.get(&Key::Era.to_string()).await?;
+    let row = row.as_ref().map(decode::<EraRow>).transpose()?;
+    Ok(row.map_or(0, |row| row.era))
 }
 
 /// The era; writes 1 into a store that has none.
@@ -140,12 +151,14 @@ impl Membership {
 /// every token rises. `at_utc_ms` is the time for the eviction's note, milliseconds since 1970.
 ///
 /// # Errors
-/// If the store cannot be read or written.
+/// [`StoreError::Unfinished`], [`StoreError::MovedAway`] after a move of its rows; or if the store cannot be read or
+/// written.
 pub async fn start_alone(
     store: &dyn Store,
     row: MemberRow,
     at_utc_ms: u64,
 ) -> Result<(Membership, View), StoreError> {
+    migrate::check(store).await?;
     let own = start_of(&row);
     let era = ensure_era(store).await?;
     let (seen, _) = load(store).await?;

@@ -7,3 +7,4 @@ mod kit;
 mod maintenance;
 mod members;
 mod pki;
+mod relocation;

@@ -4,8 +4,10 @@
 mod conformance;
 mod damage;
 mod disk;
+mod follow;
 mod full_disk;
 mod kill;
 mod membership;
+mod migrate;
 mod power_loss;
 mod stand_in;

@@ -11,7 +11,7 @@ use ipdect_cluster::{
 use ipdect_proto::cluster::v1::{EvictedRow, MemberRow, ShardRow};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-fn row(node: &str, boot_id: u64) -> MemberRow {
+pub(crate) fn row(node: &str, boot_id: u64) -> MemberRow {
     MemberRow {
         node_id: node.into(),
         boot_id,
