@@ -18,6 +18,9 @@ const STEP: Duration = Duration::from_secs(20);
 /// Longest wait for a call that lost its base station: 30 s, and the time in which the loss is noticed.
 const RESUMED: Duration = Duration::from_secs(40);
 
+/// Options of one that answers its calls.
+const BY_ITSELF: [&str; 2] = ["--answer", "auto"];
+
 /// One running handset.
 pub(crate) struct Handset {
     program: Program,
@@ -29,20 +32,27 @@ pub(crate) struct Handset {
 impl Handset {
     /// Starts the handset of a user (by its place in [`USERS`]), which subscribes, and waits until it is located.
     pub(crate) fn start(lab: &Lab, user: usize, tone_hz: f64) -> Result<Self> {
-        let mut started = Self::switched_on(lab, user, tone_hz, &[FIRST_BASE])?;
-        started.program.says("located", STEP)?;
-        Ok(started)
+        Self::located(lab, user, tone_hz, &[FIRST_BASE], &BY_ITSELF)
     }
 
     /// The same, near both base stations.
     pub(crate) fn near_both_bases(lab: &Lab, user: usize, tone_hz: f64) -> Result<Self> {
-        let mut started = Self::switched_on(lab, user, tone_hz, &[FIRST_BASE, SECOND_BASE])?;
-        started.program.says("located", STEP)?;
-        Ok(started)
+        Self::located(lab, user, tone_hz, &[FIRST_BASE, SECOND_BASE], &BY_ITSELF)
     }
 
-    /// Starts it near these base stations, and waits for nothing.
-    fn switched_on(lab: &Lab, user: usize, tone_hz: f64, bases: &[BaseAt]) -> Result<Self> {
+    /// One that answers only when its key is pressed.
+    pub(crate) fn that_rings(lab: &Lab, user: usize, tone_hz: f64) -> Result<Self> {
+        Self::located(lab, user, tone_hz, &[FIRST_BASE], &[])
+    }
+
+    /// Starts it near these base stations, with further options, and waits until it is located.
+    fn located(
+        lab: &Lab,
+        user: usize,
+        tone_hz: f64,
+        bases: &[BaseAt],
+        options: &[&str],
+    ) -> Result<Self> {
         let (number, ipei, code) = USERS[user];
         let name = format!("handset-{number}");
         let recording = lab.folder(&name)?.join("heard.wav");
@@ -51,16 +61,18 @@ impl Handset {
         for base in bases {
             command.arg("--air").arg(format!("127.0.0.1:{}", base.air));
         }
-        command.args(["--code", code, "--answer", "auto"]);
+        command.args(["--code", code]).args(options);
         command.args(["--speak", &format!("tone:{tone_hz}@{LEVEL_DBM0}")]);
         command.arg("--hear");
         command.arg(format!("wav:{}", recording.display()));
-        Ok(Self {
+        let mut started = Self {
             program: Program::start(&name, command, lab.logs())?,
             number,
             tone_hz,
             recording,
-        })
+        };
+        started.program.says("located", STEP)?;
+        Ok(started)
     }
 
     /// Presses keys during a call.

@@ -21,4 +21,5 @@ mod refusals;
 mod sipp_calls;
 mod store_faults;
 mod system;
+mod takeover;
 mod users;

@@ -24,11 +24,21 @@ impl Office {
         options: &kamailio::Options,
         settings: &Settings,
     ) -> Result<(Self, Handset)> {
+        let office = Self::without_handset(lab, options, settings)?;
+        let handset = Handset::start(lab, 0, HANDSET_HZ)?;
+        office.kamailio.has("1001", PATIENCE)?;
+        Ok((office, handset))
+    }
+
+    /// Opens one in which nobody has switched on a handset yet.
+    pub(crate) fn without_handset(
+        lab: &Lab,
+        options: &kamailio::Options,
+        settings: &Settings,
+    ) -> Result<Self> {
         let kamailio = Kamailio::start(lab, options)?;
         let system = System::start(lab, settings)?;
-        let handset = Handset::start(lab, 0, HANDSET_HZ)?;
-        kamailio.has("1001", PATIENCE)?;
-        Ok((Self { system, kamailio }, handset))
+        Ok(Self { system, kamailio })
     }
 
     /// One over UDP where nothing else is set.

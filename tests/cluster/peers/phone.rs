@@ -33,6 +33,8 @@ pub(crate) struct Options {
     pub(crate) srtp: u8,
     /// The one codec that it knows.
     pub(crate) codec: &'static str,
+    /// It answers calls by itself; else when it is to talk.
+    pub(crate) answers: bool,
     /// Its SIP port.
     pub(crate) port: u16,
     /// Its first RTP port.
@@ -55,6 +57,7 @@ impl Options {
             domain: "127.0.0.1",
             srtp: 0,
             codec: "PCMA",
+            answers: true,
             port: 5092,
             rtp: 12_100,
         }
@@ -94,6 +97,9 @@ impl Phone {
         ] {
             command.args([key, &value]);
         }
+        if !options.answers {
+            command.arg("--patient");
+        }
         command.arg("--ca").arg(root);
         command
             .arg("--play")
@@ -118,6 +124,13 @@ impl Phone {
         self.program.turns_page();
         let line = page.lines().find(|l| l.starts_with(mark));
         Ok(line.context("said so")?.to_string())
+    }
+
+    /// Waits until a call comes in that it does not answer by itself.
+    pub(crate) fn rings(&mut self) -> Result<()> {
+        self.program.says("## from", STEP)?;
+        self.program.turns_page();
+        Ok(())
     }
 
     /// Holds its call, and waits until the other end has agreed.
@@ -164,6 +177,9 @@ impl Peer for Phone {
     }
 
     fn talks(&mut self) -> Result<()> {
+        if !self.options.answers {
+            self.program.types("answer")?;
+        }
         self.program.says("## call CONFIRMED", STEP)?;
         self.program.says("## media active", STEP)
     }

@@ -1,5 +1,5 @@
-"""A SIP phone without sound device (pjsua2), driven by lines on standard input: dial URI, hold, resume, hangup,
-dtmf DIGITS, quit.
+"""A SIP phone without sound device (pjsua2), driven by lines on standard input: dial URI, answer, hold, resume,
+hangup, dtmf DIGITS, quit.
 
 It says what happens on lines that begin with ##. Passwords are `pw-` and the user's name.
 """
@@ -21,6 +21,7 @@ options.add_argument("--listen", type=int, default=0, help="SIP port")
 options.add_argument("--rtp", type=int, default=12000, help="first RTP port")
 options.add_argument("--srtp", type=int, default=0, help="0 none, 1 optional, 2 mandatory")
 options.add_argument("--codec", default="PCMA")
+options.add_argument("--patient", action="store_true", help="let calls ring until told to answer")
 options.add_argument("--play", help="WAV file to speak")
 options.add_argument("--rec", help="WAV files to record into, with a place for a number, such as heard-%d.wav")
 options.add_argument("--ca", help="PEM file of the root to trust")
@@ -113,7 +114,7 @@ class Account(pj.Account):
         calls.append(call)
         say("from", call.getInfo().remoteUri)
         answer = pj.CallOpParam()
-        answer.statusCode = 200
+        answer.statusCode = 180 if a.patient else 200
         call.answer(answer)
 
 
@@ -155,6 +156,11 @@ def obey(line):
         how = pj.CallOpParam(True)
         how.opt.audioCount, how.opt.videoCount = 1, 0
         call.makeCall(rest, how)
+    elif word == "answer":
+        for call in active():
+            how = pj.CallOpParam()
+            how.statusCode = 200
+            call.answer(how)
     elif word == "dtmf":
         for call in active():
             call.dialDtmf(rest)
