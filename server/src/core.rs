@@ -131,7 +131,11 @@ impl Core {
         self: &Arc<Self>,
         presence: Vec<(Ipei, PresenceRow)>,
         calls: Vec<(Ipei, Record)>,
+        lost: Vec<(String, String)>,
     ) {
+        for (ipei, why) in lost {
+            self.call_lost(&ipei, &why);
+        }
         for (ipei, row) in presence {
             self.snapshots.located(ipei, row);
         }
@@ -166,6 +170,35 @@ impl Core {
         for ipei in handsets {
             self.handsets.start(*ipei);
         }
+        if handsets.is_empty() {
+            return;
+        }
+        metrics::counter!("ipdect_takeover_calls_total", "outcome" => "taken_over")
+            .increment(handsets.len() as u64);
+        let calls = match handsets.len() {
+            1 => "1 call".to_owned(),
+            many => format!("{many} calls"),
+        };
+        self.live.event(Told {
+            code: "cluster.takeover",
+            severity: admin::Severity::Info,
+            subject: self.node.clone(),
+            text: format!("This start of the server goes on with {calls} of the one before."),
+            remedy: "If the server was not restarted on purpose, see in its log why it ended."
+                .into(),
+        });
+    }
+
+    /// Says that a call of the start before cannot be gone on with.
+    fn call_lost(&self, ipei: &str, why: &str) {
+        metrics::counter!("ipdect_takeover_calls_total", "outcome" => "lost").increment(1);
+        self.live.event(Told {
+            code: "cluster.call-lost",
+            severity: admin::Severity::Warning,
+            subject: ipei.into(),
+            text: format!("A call that stood when the server ended is lost: {why}."),
+            remedy: "Call again; its devices release it by themselves.".into(),
+        });
     }
 
     /// What all handsets share now.

@@ -105,6 +105,11 @@ pub const METRICS: &[Metric] = &[
         &[],
     ),
     Metric::counter(
+        "ipdect_takeover_calls_total",
+        "Calls of a start that is over: gone on with, or lost because their record could not be read.",
+        &["outcome"],
+    ),
+    Metric::counter(
         "ipdect_handset_panics_total",
         "Handset actors that failed and were started again.",
         &[],

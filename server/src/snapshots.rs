@@ -92,13 +92,14 @@ impl Snapshots {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use ipdect_handset::record::{CallPart, CcPart, HandsetPart, MediaPart};
     use ipdect_handset::{BaseId, CallRef, Milestone, PathId, Placed, SessionId};
 
     use super::*;
 
-    fn record(generation: u32, sequence: u32) -> Record {
+    /// A record of a call that stands.
+    pub(crate) fn record(generation: u32, sequence: u32) -> Record {
         Record {
             format: 1,
             lowest: 1,

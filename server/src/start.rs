@@ -89,7 +89,7 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
 
     devices::list(&core);
     let inherited = inherited::read(&core.directory, &core.fences).await?;
-    core.inherit(inherited.presence, inherited.calls);
+    core.inherit(inherited.presence, inherited.calls, inherited.lost);
     core.start_all();
     let present: Arc<dyn Present> = steward.clone();
     tokio::spawn(serve_bases(core.clone(), present.clone(), radio_links));

@@ -358,4 +358,4 @@ pub fn utc_ms(at: SystemTime) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

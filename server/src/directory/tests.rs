@@ -19,14 +19,14 @@ impl Unseal for Turned {
     }
 }
 
-async fn empty() -> Directory {
+pub(crate) async fn empty() -> Directory {
     let store = Arc::new(Memory::new());
     Directory::open(store, Arc::new(Turned), Random::seeded(1))
         .await
         .unwrap()
 }
 
-fn put(kind: Kind, key: &str, expected_revision: u64, value: Value) -> Change {
+pub(crate) fn put(kind: Kind, key: &str, expected_revision: u64, value: Value) -> Change {
     let resource = Resource {
         key: key.into(),
         revision: 0,
@@ -40,7 +40,7 @@ fn put(kind: Kind, key: &str, expected_revision: u64, value: Value) -> Change {
     }
 }
 
-fn user(name: &str, ipei: &str) -> admin::User {
+pub(crate) fn user(name: &str, ipei: &str) -> admin::User {
     admin::User {
         username: name.into(),
         ipei: ipei.into(),
@@ -49,7 +49,7 @@ fn user(name: &str, ipei: &str) -> admin::User {
     }
 }
 
-async fn apply(directory: &Directory, changes: Vec<Change>) -> Applied {
+pub(crate) async fn apply(directory: &Directory, changes: Vec<Change>) -> Applied {
     let request = rows_v1::ApplyRequest {
         actor: "anna".into(),
         changes,

@@ -21,6 +21,8 @@ pub(super) struct Inherited {
     pub(super) presence: Vec<(Ipei, PresenceRow)>,
     /// Calls, by their handsets.
     pub(super) calls: Vec<(Ipei, Record)>,
+    /// Handsets whose calls cannot be gone on with, and why.
+    pub(super) lost: Vec<(String, String)>,
 }
 
 /// Reads it. A record that nobody can go on from is removed.
@@ -56,8 +58,90 @@ pub(super) async fn read(directory: &Directory, fences: &Fences) -> Result<Inher
                     .if_unchanged(Key::Shard(shard), revision)
                     .delete(row.key);
                 store.txn(txn).await.map_err(|e| store_error(&e))?;
+                found.lost.push((digits, why));
             }
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use ipdect_dect::identity::{SHARDS, shard};
+    use ipdect_proto::cluster::v1::Kind;
+    use ipdect_proto::cluster::v1::resource::Value;
+
+    use super::*;
+    use crate::directory::tests::{apply, empty, put, user};
+    use crate::fence::{Claim, Claims};
+    use crate::keep::envelope;
+    use crate::snapshots::tests::record;
+
+    /// Claims under which nothing was written yet: their rows do not exist.
+    fn fences() -> Fences {
+        let claim = Claim {
+            revision: 0,
+            generation: 1,
+            node: "server-1".into(),
+            boot: 1,
+        };
+        Fences::new(Claims {
+            era: 1,
+            shards: vec![claim; usize::from(SHARDS)],
+        })
+    }
+
+    fn key(ipei: Ipei) -> String {
+        Key::Call(shard(ipei), ipei.digits()).to_string()
+    }
+
+    #[tokio::test]
+    async fn a_record_is_taken_up_or_removed_with_the_reason() {
+        let directory = empty().await;
+        let ipeis = ["65535 0000001", "65535 0000002", "65535 0000003"];
+        for (number, ipei) in ["1001", "1002", "1003"].iter().zip(ipeis) {
+            let value = Value::User(user(number, ipei));
+            apply(&directory, vec![put(Kind::User, "", 0, value)]).await;
+        }
+        let [good, newer, stranger, gone] = [
+            "65535 0000001",
+            "65535 0000002",
+            "65535 0000003",
+            "65535 0000004",
+        ]
+        .map(|text| text.parse::<Ipei>().unwrap());
+        let store = directory.store().clone();
+        let sealed = |ipei, octets: &[u8]| envelope(&directory, ipei, octets);
+        let octets = record(1, 4).encode();
+        for (place, value) in [
+            (good, sealed(good, &octets)),
+            (newer, sealed(newer, br#"{"format":9,"lowest":9}"#)),
+            (stranger, sealed(good, &octets)),
+            (gone, sealed(gone, &octets)),
+        ] {
+            store.put(&key(place), value).await.unwrap();
+        }
+
+        let mut found = read(&directory, &fences()).await.unwrap();
+        assert_eq!(found.calls, [(good, record(1, 4))]);
+        found.lost.sort();
+        let why = |ipei: Ipei, why: &str| (ipei.digits(), why.to_owned());
+        assert_eq!(
+            found.lost,
+            [
+                why(newer, "record needs a reader of format 9, this one knows 1"),
+                why(stranger, &format!("it is the record of {}", good.digits())),
+                why(gone, "its user was removed"),
+            ]
+        );
+        for (ipei, stays) in [
+            (good, true),
+            (newer, false),
+            (stranger, false),
+            (gone, false),
+        ] {
+            let row = store.get(&key(ipei)).await.unwrap();
+            assert_eq!(row.is_some(), stays, "{ipei}");
+        }
+    }
 }
