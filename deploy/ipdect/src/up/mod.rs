@@ -2,6 +2,7 @@
 //! links, nothing faked. Source: contracts 15.
 
 pub(crate) mod config;
+mod network;
 pub(crate) mod people;
 mod run;
 mod shown;

@@ -1,4 +1,4 @@
-//! What `ipdect up` tells whoever started it: ten lines at most.
+//! What `ipdect up` tells whoever started it: ten lines, and some more where the network can reach it.
 
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -8,7 +8,7 @@ use ipdect_link::release::Release;
 use ipdect_node::Running;
 use ipdect_portable::SubscriptionFailure;
 
-use super::System;
+use super::{System, network};
 use crate::host::Host;
 
 /// Tells what runs, where, and what to do next.
@@ -32,7 +32,7 @@ pub(crate) fn parts(system: &System, password: &str) {
         ),
         false => format!("Open {page} and log in as admin (with {password} until it is changed)."),
     };
-    say(&[
+    let mut lines = vec![
         format!(
             "ipdect {} ({}) is ready after {} ms; its files are in {}",
             env!("CARGO_PKG_VERSION"),
@@ -63,7 +63,9 @@ pub(crate) fn parts(system: &System, password: &str) {
         format!(
             "Then: 1. {call}  2. ipdect status  3. register a SIP phone at {domain}. Ctrl-C ends."
         ),
-    ]);
+    ];
+    lines.extend(network::warnings(&system.plan, system.is_new));
+    say(&lines);
 }
 
 /// Tells that the portables can be used.
