@@ -14,6 +14,7 @@ mod lab;
 mod linphone_calls;
 mod lost_devices;
 mod office;
+mod old_copy;
 mod operator;
 mod peers;
 mod proxies;

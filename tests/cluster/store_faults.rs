@@ -150,3 +150,17 @@ fn calls_go_on_while_the_disk_is_full() {
         })
     });
 }
+
+#[test]
+fn a_store_without_its_key_is_not_opened_and_gets_no_other_one() {
+    on_a_bench(|lab| {
+        server(lab)?.program.stop();
+        let folder = lab.folder("server")?;
+        let (key, aside) = (folder.join("secret.key"), folder.join("aside"));
+        fs::rename(&key, &aside)?;
+        is_refused(lab, &["start-", "secret.key"])?;
+        ensure!(!key.exists(), "another key was made");
+        fs::rename(&aside, &key)?;
+        server(lab).map(drop)
+    });
+}

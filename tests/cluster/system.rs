@@ -143,8 +143,13 @@ fn ports_free(lab: &Lab, media: &mut Node) -> Result<f64> {
 
 /// Starts a server.
 pub(crate) fn server(lab: &Lab, settings: &Settings) -> Result<Node> {
-    let file = files::server(lab, settings)?;
-    Node::start(lab, "ipdect-server", "server", files::SERVER_PROBE, &file)
+    server_in(lab, "server", settings)
+}
+
+/// Starts a server in a folder of this name.
+pub(crate) fn server_in(lab: &Lab, name: &str, settings: &Settings) -> Result<Node> {
+    let file = files::server(lab, name, settings)?;
+    Node::start(lab, "ipdect-server", name, files::SERVER_PROBE, &file)
 }
 
 /// Starts a media resource.

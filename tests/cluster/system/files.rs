@@ -123,8 +123,8 @@ fn common(lab: &Lab, name: &str, probe: u16) -> Result<String> {
     ))
 }
 
-pub(super) fn server(lab: &Lab, settings: &Settings) -> Result<String> {
-    let mut file = common(lab, "server", SERVER_PROBE)?;
+pub(super) fn server(lab: &Lab, name: &str, settings: &Settings) -> Result<String> {
+    let mut file = common(lab, name, SERVER_PROBE)?;
     file += "[sip]\nbind = '127.0.0.1'\n";
     file += &format!("[link]\nlisten = '{LINK}'\n");
     file += &format!(
