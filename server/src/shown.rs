@@ -150,6 +150,7 @@ impl Shown {
             ..Default::default()
         });
         call.peer_number.clone_from(&view.party);
+        call.peer_name.clone_from(&view.party_name);
         call.state = state_of(view.phase).into();
         call.began_utc_ms = ms(view.began);
         call.answered_utc_ms = view.answered.map_or(0, ms);

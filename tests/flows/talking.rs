@@ -178,3 +178,19 @@ fn live_views_see_the_call() {
     );
     assert_eq!((view.session, view.sip_srtp), (Some(s.session()), true));
 }
+
+#[test]
+fn live_views_see_who_calls_and_under_which_call_id() {
+    let s = ringing();
+    let view = s.state.status().call.clone().expect("there is a call");
+    let invite = s.peer_invite.as_ref().expect("the peer called");
+    assert_eq!(
+        (view.party.as_str(), view.party_name.as_str()),
+        ("sip:1002@example.com", "Bob")
+    );
+    assert_eq!(
+        view.sip_call_id.as_deref(),
+        invite.call_id().ok(),
+        "both ends of a call through a proxy have this in common"
+    );
+}

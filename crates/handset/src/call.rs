@@ -250,10 +250,8 @@ impl Call {
             call: self.id,
             session: self.opening.is_none().then_some(self.speech.session),
             placed: self.placed,
-            party: match self.party.name.is_empty() {
-                true => self.party.uri.clone(),
-                false => format!("{} ({})", self.party.uri, self.party.name),
-            },
+            party: self.party.uri.clone(),
+            party_name: self.party.name.clone(),
             phase: self.shown_phase(),
             began: self.began,
             answered: self.answered,

@@ -92,8 +92,10 @@ pub struct CallView {
     pub session: Option<SessionId>,
     /// Who placed it.
     pub placed: Placed,
-    /// The other party: number or address, and name.
+    /// The other party: number or address.
     pub party: String,
+    /// Its name; empty if it is not known.
+    pub party_name: String,
     /// How far it is.
     pub phase: Phase,
     /// When it began, for people.
