@@ -7,6 +7,7 @@ mod among_peers;
 mod baresip_calls;
 mod call;
 mod domain_calls;
+mod first_steps;
 mod handset;
 mod holding;
 mod kamailio_calls;

@@ -1,6 +1,7 @@
 //! An operator at the command line: `ipdect` as a client of the admin API.
 
 use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
 use ipdect_tests::kit::program::built;
@@ -15,7 +16,9 @@ const PASSWORD: &str = "a ladder at night";
 /// An operator who has logged in once.
 pub(crate) struct Operator<'l> {
     lab: &'l Lab,
-    _admin: Node,
+    /// The cluster's root certificate.
+    root: PathBuf,
+    _admin: Option<Node>,
 }
 
 /// How a command ended, and all that it printed.
@@ -47,14 +50,28 @@ impl<'l> Operator<'l> {
     pub(crate) fn starts(lab: &'l Lab) -> Result<Self> {
         let mut admin = system::admin(lab)?;
         admin.is_ready(lab)?;
-        let changed = typed(lab, FIRST_PASSWORD, &["password", "--new", PASSWORD])?;
+        Self::enters(lab, root(lab)?, Some(admin))
+    }
+
+    /// Enters a system that `ipdect up` runs in this folder, and changes the first password.
+    pub(crate) fn of_up(lab: &'l Lab, data: &Path) -> Result<Self> {
+        Self::enters(lab, data.join("server/pki/ca.pem"), None)
+    }
+
+    fn enters(lab: &'l Lab, root: PathBuf, admin: Option<Node>) -> Result<Self> {
+        let entered = Self {
+            lab,
+            root,
+            _admin: admin,
+        };
+        let changed = entered.typed(FIRST_PASSWORD, &["password", "--new", PASSWORD])?;
         changed.is_good()?;
-        Ok(Self { lab, _admin: admin })
+        Ok(entered)
     }
 
     /// Types a command, such as `users list`.
     pub(crate) fn types(&self, arguments: &[&str]) -> Result<Done> {
-        typed(self.lab, PASSWORD, arguments)
+        self.typed(PASSWORD, arguments)
     }
 
     /// The names of all users.
@@ -64,20 +81,20 @@ impl<'l> Operator<'l> {
         let names = listed.said.lines().filter_map(|l| l.split(' ').next());
         Ok(names.map(str::to_owned).collect())
     }
-}
 
-fn typed(lab: &Lab, password: &str, arguments: &[&str]) -> Result<Done> {
-    let mut command = lab.namespace().command(built("ipdect")?);
-    command
-        .args(arguments)
-        .env("IPDECT_ADMIN", ADMIN)
-        .env("IPDECT_CA", root(lab)?)
-        .env("IPDECT_PASSWORD", password);
-    let done = command.output().context("ipdect")?;
-    ensure!(done.status.signal().is_none(), "{done:?}");
-    let said = [done.stdout, done.stderr].concat();
-    Ok(Done {
-        status: done.status.code(),
-        said: String::from_utf8_lossy(&said).into_owned(),
-    })
+    fn typed(&self, password: &str, arguments: &[&str]) -> Result<Done> {
+        let mut command = self.lab.namespace().command(built("ipdect")?);
+        command
+            .args(arguments)
+            .env("IPDECT_ADMIN", ADMIN)
+            .env("IPDECT_CA", &self.root)
+            .env("IPDECT_PASSWORD", password);
+        let done = command.output().context("ipdect")?;
+        ensure!(done.status.signal().is_none(), "{done:?}");
+        let said = [done.stdout, done.stderr].concat();
+        Ok(Done {
+            status: done.status.code(),
+            said: String::from_utf8_lossy(&said).into_owned(),
+        })
+    }
 }

@@ -77,7 +77,7 @@ impl Pair {
 
 fn goes_over_and_returns(lab: &Lab, transport: &'static str) -> Result<()> {
     let (pair, mut line) = Pair::start(lab, transport, &FIRST)?;
-    pair.first.is_killed()?;
+    pair.first.dies()?;
     pair.second.has("1001", PATIENCE)?;
     line.carries(Call::by(Side::Far).ended_by(Side::Near).lasting(TALK))?;
     line.carries(Call::by(Side::Near).ended_by(Side::Far).lasting(TALK))?;

@@ -29,7 +29,7 @@ fn handset_calls(lab: &Lab, office: &Office, mut handset: Handset, talk: Duratio
     std::thread::sleep(talk);
     handset.hangs_up()?;
     handset.is_over()?;
-    sipp.is_content()?;
+    sipp.plays_to_its_end()?;
     let ears = Ears {
         near: handset.heard()?,
         far: sound::measure(&beside.samples()?)?,
@@ -64,7 +64,7 @@ fn sipp_calls_a_handset() {
         let (_office, mut handset) = Office::plain(lab)?;
         let sipp = Sipp::caller(lab, "1001", TALK)?;
         handset.talks()?;
-        sipp.is_content()?;
+        sipp.plays_to_its_end()?;
         handset.is_over()?;
         ear("the handset", &handset.heard()?, least_of(TALK), HANDSET_HZ)
     });

@@ -18,6 +18,9 @@ use crate::system::{self, Node, PATIENCE, Settings};
 /// Octets that are written to a disk, or damaged, at once.
 const PAGE: usize = 4096;
 
+/// What happens to the octets of a file.
+type Damage = fn(&mut Vec<u8>);
+
 fn server(lab: &Lab) -> Result<Node> {
     let mut server = system::server(lab, &Settings::default())?;
     server.is_ready(lab)?;
@@ -43,7 +46,7 @@ fn a_damaged_store_is_named_with_a_remedy_and_left_as_it_is() {
         server(lab)?.program.stop();
         let file = lab.folder("server")?.join("store.redb");
         let sound = fs::read(&file)?;
-        let damages: [(&str, fn(&mut Vec<u8>)); 3] = [
+        let damages: [(&str, Damage); 3] = [
             ("cut short", |octets| octets.truncate(octets.len() / 2)),
             ("another file", |octets| octets[..PAGE].fill(b'x')),
             ("spoilt on each page", |octets| {

@@ -151,7 +151,7 @@ impl Kamailio {
     }
 
     /// Kills all its processes at once, as a power cut would.
-    pub(crate) fn is_killed(mut self) -> Result<()> {
+    pub(crate) fn dies(mut self) -> Result<()> {
         self.program.kill_group()
     }
 }

@@ -56,7 +56,7 @@ impl Sipp {
     }
 
     /// Waits until its call has gone as the scenario says.
-    pub(crate) fn is_content(mut self) -> Result<()> {
+    pub(crate) fn plays_to_its_end(mut self) -> Result<()> {
         let status = self.program.ends(Duration::from_secs(30))?;
         ensure!(
             status.success(),
