@@ -58,6 +58,8 @@ const SEE_PKI: &str = "see the files in the folder pki of the data directory";
 pub async fn start(config: Config, env: Environment) -> Result<Running, StartError> {
     let ground = Foundation::lay(&config, &env).await?;
     let stop = CancellationToken::new();
+    // A step that fails below ends what was begun above it.
+    let unless_started = stop.clone().drop_guard();
     let threads = Threads::start("handsets")?;
     let handsets = Handsets::new(threads.arbiters());
     let sip = SipSide::open(&config, &ground, &handsets, &env, &stop).await?;
@@ -121,6 +123,7 @@ pub async fn start(config: Config, env: Environment) -> Result<Running, StartErr
         }
     });
     tokio::spawn(ending.wait(control));
+    unless_started.disarm();
     Ok(Running {
         node,
         admission: ground.admission,
@@ -177,3 +180,6 @@ fn gate(ground: &Foundation, core: &Arc<Core>, documents: &Documents) -> Arc<Gat
 fn link_tls(trust: &Trust) -> Result<Arc<rustls::ServerConfig>, StartError> {
     server_config(&trust.credentials).map_err(|e| other(e.to_string(), SEE_PKI))
 }
+
+#[cfg(test)]
+mod tests;
