@@ -129,7 +129,11 @@ impl Pool {
         let mut resources = self.resources.write();
         let resource = resources
             .entry(id.0.clone())
-            .or_insert_with(|| fresh(&id.0, boot));
+            .or_insert_with(|| {
+                let resource = fresh(&id.0, boot);
+                resource.state.lock().away_since = Some(Instant::now());
+                resource
+            });
         if resource.boot != boot {
             return false;
         }
