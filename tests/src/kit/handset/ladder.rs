@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Add;
 
-/// Lines in the words of [`said`](super::said), in order.
+/// Lines as actions are told in, in order.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Ladder(pub Vec<String>);
 
