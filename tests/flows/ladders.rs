@@ -76,6 +76,27 @@ pub(crate) fn goes_out() -> Ladder {
     takes_set_up() + is_routed() + [INVITE]
 }
 
+/// The peer rings: the user hears so.
+pub(crate) fn hears_ring_back() -> Ladder {
+    Ladder::from([
+        "M Note [FirstTag]",
+        "M PlayTone RingBack",
+        "B {Alerting progress=8}",
+    ])
+}
+
+/// The peer answers.
+pub(crate) fn is_connected() -> Ladder {
+    Ladder::from([
+        "M ModifyLeg SendRecv [Active]",
+        "= InACall",
+        "P ACK",
+        "M StopTone",
+        "M Connect",
+        "B {Connect}",
+    ])
+}
+
 /// A call that came in gives way to one that the handset places meanwhile; `tail` is what its own message still needs.
 pub(crate) fn gives_way<const N: usize>(tail: [&str; N]) -> Ladder {
     let own = [

@@ -110,19 +110,8 @@ fn a_call_that_was_on_its_way_is_given_up_and_made_anew() {
             + is_routed()
             + [INVITE],
     );
-    next.at("00:01", peer_says(180)).then([
-        "M Note [FirstTag]",
-        "M PlayTone RingBack",
-        "B {Alerting progress=8}",
-    ]);
-    next.at("00:02", peer_answers()).then([
-        "M ModifyLeg SendRecv [Active]",
-        "= InACall",
-        "P ACK",
-        "M StopTone",
-        "M Connect",
-        "B {Connect}",
-    ]);
+    next.at("00:01", peer_says(180)).then(hears_ring_back());
+    next.at("00:02", peer_answers()).then(is_connected());
 }
 
 #[test]
@@ -149,17 +138,9 @@ fn a_handset_that_was_found_already_is_not_looked_for() {
     let mut next = inherited(&s);
     let _ = first_words(&mut next);
     let back = base_back_with(false, 1, vec![rings()]);
-    next.at("00:00", back).then([
-        "B Adopt",
-        "B* CancelPage",
-        "M Note [Alerting]",
-        "P 180 (INVITE)",
-        "M OpenLeg base",
-        "M OpenLeg sip",
-        "B NwkAck 2",
-        "B OpenSpeech",
-        "M ModifyLeg SendRecv",
-    ]);
+    next.at("00:00", back).then(
+        Ladder::from(["B Adopt", "B* CancelPage"]) + is_alerting() + ["M ModifyLeg SendRecv"],
+    );
     next.at("00:05", takes_call()).then(is_taken(3));
 }
 
