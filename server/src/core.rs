@@ -126,7 +126,7 @@ impl Core {
         });
     }
 
-    /// Takes over what the start before left: calls wait for their media resources, [`adoption::PATIENCE`] at most.
+    /// Takes over what the start before left: calls wait for their media resources, 2 s at most.
     pub fn inherit(
         self: &Arc<Self>,
         presence: Vec<(Ipei, PresenceRow)>,

@@ -102,7 +102,7 @@ pub enum Event {
         /// The result.
         outcome: Outcome,
     },
-    /// Result of [`crate::Action::OpenSession`] when it was obeyed: a media resource took it.
+    /// Result of [`crate::Media::OpenSession`] when it was obeyed: a media resource took it.
     SessionOpened {
         /// The order.
         tag: Tag,
@@ -113,7 +113,7 @@ pub enum Event {
         /// Its start (boot id).
         boot: u64,
     },
-    /// Result of [`crate::Action::OpenLeg`] when it was obeyed.
+    /// Result of [`crate::Media::OpenLeg`] when it was obeyed.
     LegOpened {
         /// The order.
         tag: Tag,

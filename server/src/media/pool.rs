@@ -190,7 +190,7 @@ impl Pool {
         }
     }
 
-    /// Gives up media resources that have been away for [`GONE`], if another one is there for their sessions.
+    /// Gives up media resources that have been away for 5 s, if another one is there for their sessions.
     pub fn give_up_absent(&self, now: Instant) {
         if self.linked() == 0 {
             return;
