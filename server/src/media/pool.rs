@@ -127,13 +127,11 @@ impl Pool {
     /// known by now, and the session is gone with the one that had it.
     pub fn expect(&self, id: &MediaId, boot: u64, session: SessionId, ipei: Ipei) -> bool {
         let mut resources = self.resources.write();
-        let resource = resources
-            .entry(id.0.clone())
-            .or_insert_with(|| {
-                let resource = fresh(&id.0, boot);
-                resource.state.lock().away_since = Some(Instant::now());
-                resource
-            });
+        let resource = resources.entry(id.0.clone()).or_insert_with(|| {
+            let resource = fresh(&id.0, boot);
+            resource.state.lock().away_since = Some(Instant::now());
+            resource
+        });
         if resource.boot != boot {
             return false;
         }
