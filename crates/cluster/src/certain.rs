@@ -50,8 +50,10 @@ pub(crate) async fn run<S: Store + ?Sized>(
         }
     }
     match lost {
-        // A full disk is worth more words than an unknown outcome.
-        Some(error @ (StoreError::Full | StoreError::Io(_))) => Err(error),
+        // Want of room is worth more words than an unknown outcome.
+        Some(error @ (StoreError::Full | StoreError::Quota { .. } | StoreError::Io(_))) => {
+            Err(error)
+        }
         Some(error) => Err(unknown(&error)),
         None => Err(StoreError::Unknown("not sent".to_owned())),
     }

@@ -24,8 +24,8 @@ pub enum StoreError {
     /// No room is left. Nothing that was confirmed is lost.
     #[error("no room left for the store; free space on its disk, it goes on by itself then")]
     Full,
-    /// etcd has used up the space it allows itself, and takes no more rows until somebody makes room. Nothing was
-    /// written; reading and deleting go on.
+    /// etcd has used up the space it allows itself, and takes no more rows until somebody makes room. Reading and
+    /// [`crate::Store::delete`] go on. The transaction that meets the limit first may have been done all the same.
     #[error(
         "etcd at {endpoint} has used up its quota and takes no more rows; when old revisions are compacted (the servers \
          do so each minute), run `etcdctl defrag` on each member, raise --quota-backend-bytes if that does not \
@@ -126,8 +126,10 @@ impl StoreError {
     pub const fn nothing_done(&self) -> bool {
         !matches!(
             self,
-            // A commit whose error came late may stand in the file.
+            // A commit whose error came late may stand in the file; and a member of etcd looks at its room behind the
+            // commit once more.
             StoreError::Unknown(_)
+                | StoreError::Quota { .. }
                 | StoreError::Io(_)
                 | StoreError::Full
                 | StoreError::Corrupt { .. }

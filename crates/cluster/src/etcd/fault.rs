@@ -23,7 +23,7 @@ pub(super) enum Kind {
     Elsewhere,
     /// It may have been done.
     Perhaps,
-    /// Nothing was done, and no member will do it.
+    /// No member will do it.
     Final(StoreError),
     /// This member does not serve us, and will not soon; nothing was done.
     Shut(StoreError),

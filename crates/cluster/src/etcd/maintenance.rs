@@ -14,6 +14,7 @@ use crate::member::encode;
 use crate::store::{Revision, Store};
 use crate::txn::{Commit, Txn};
 use crate::view::decode;
+use etcd_client::CompactionOptions;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval};
@@ -191,7 +192,8 @@ impl Maintenance {
 }
 
 impl Etcd {
-    /// Forgets all revisions before this one, as far as watches are concerned also this one itself.
+    /// Forgets all revisions before this one, as far as watches are concerned also this one itself. Waits until the
+    /// member that is asked has removed them from its database, as far as the limits allow.
     ///
     /// # Errors
     /// If the store cannot be written.
@@ -200,7 +202,10 @@ impl Etcd {
             .ask(
                 Effect::Repeatable,
                 "a compaction",
-                |mut client| async move { client.compact(signed(revision), None).await },
+                |mut client| async move {
+                    let options = CompactionOptions::new().with_physical();
+                    client.compact(signed(revision), Some(options)).await
+                },
             )
             .await;
         match compacted {

@@ -21,7 +21,7 @@ pub use maintenance::{Maintenance, Notice};
 
 use crate::error::StoreError;
 use crate::store::{Page, Revision, Row, Store, Watch};
-use crate::txn::{Commit, Txn};
+use crate::txn::{Commit, Op, Txn};
 use async_trait::async_trait;
 use etcd_client::{Client, Error, GetOptions};
 use pool::{Effect, Failure, Pool};
@@ -84,6 +84,18 @@ impl Etcd {
         Ok(convert::revision(header.revision()))
     }
 
+    /// Deletes a row, whatever is in it. An etcd without room refuses transactions, also those that make room, but not
+    /// this.
+    async fn delete_one(&self, key: &str) -> Result<Commit, StoreError> {
+        let answer = self
+            .ask(Effect::Once, "a deletion", |mut client| async move {
+                client.delete(key, None).await
+            })
+            .await?;
+        let header = answer.header().ok_or_else(lost_header)?;
+        Ok(Commit::Done(convert::revision(header.revision())))
+    }
+
     async fn ask<T, F>(
         &self,
         effect: Effect,
@@ -135,6 +147,9 @@ impl Store for Etcd {
 
     async fn txn(&self, txn: Txn) -> Result<Commit, StoreError> {
         txn.check()?;
+        if let ([], [Op::Delete(key)]) = (txn.guards.as_slice(), txn.ops.as_slice()) {
+            return self.delete_one(key).await;
+        }
         let request = convert::request(&txn);
         let answer = self
             .ask(Effect::Once, "a transaction", |mut client| {

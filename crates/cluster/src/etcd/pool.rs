@@ -182,14 +182,14 @@ impl Pool {
             Ok(Err(error)) => fault::read(self.endpoint(index), &error),
             Err(_) => Fault::silent(what),
         };
-        if fault.broken {
-            let mut open = self.members[index].open.lock().await;
-            if open
+        // Locked: somebody dials already.
+        if fault.broken
+            && let Ok(mut open) = self.members[index].open.try_lock()
+            && open
                 .as_ref()
                 .is_some_and(|now| now.number == connection.number)
-            {
-                *open = None;
-            }
+        {
+            *open = None;
         }
         Err(fault)
     }

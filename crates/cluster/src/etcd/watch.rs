@@ -16,6 +16,9 @@ use std::collections::VecDeque;
 use std::future::Future;
 use tokio::time::timeout;
 
+/// Largest message that is taken, in octets. etcd cuts them at 2 MiB, or more with another `--max-request-bytes`.
+const LARGEST: usize = 64 * 1024 * 1024;
+
 pub(super) async fn begin(etcd: &Etcd, prefix: &str, from: Revision) -> Result<Watch, StoreError> {
     let latest = etcd.latest().await?;
     let watcher = Watcher {
@@ -116,7 +119,8 @@ impl Watcher {
 
     async fn open(&mut self, member: usize) -> Result<(), End> {
         let limits = self.etcd.limits;
-        let mut client = self.etcd.pool.dial(member, limits.connect).await?;
+        let client = self.etcd.pool.dial(member, limits.connect).await?;
+        let mut watches = client.watch_client().max_decoding_message_size(LARGEST);
         let answer = self
             .in_time(member, "a look at the revision", look(client.clone()))
             .await?;
@@ -138,7 +142,7 @@ impl Watcher {
             .with_fragment();
         let first = first_of(&self.prefix, None);
         let stream = self
-            .in_time(member, "a watch", client.watch(first, Some(options)))
+            .in_time(member, "a watch", watches.watch(first, Some(options)))
             .await?;
         self.live = Some(Live {
             member,

@@ -5,11 +5,12 @@ use ipdect_cluster::etcd::{Config, Limits, Tls, User};
 use ipdect_cluster::{Changes, Etcd, StoreError, Watch};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use std::collections::BTreeSet;
 use std::future::Future;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::Mutex;
 use std::time::Duration;
 use tempfile::TempDir;
 use zeroize::Zeroizing;
@@ -32,10 +33,17 @@ pub(crate) fn address() -> Ipv4Addr {
     Ipv4Addr::new(127, 128 | (high & 0x3F), middle, low)
 }
 
-/// A port that this process has not given away yet.
+/// A port that nobody has, and that this process has not given away yet. Others of this machine have other addresses,
+/// but may listen on all of them.
 fn port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(10_000);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    loop {
+        let free = TcpListener::bind((address(), 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        if GIVEN.lock().unwrap().insert(port) {
+            return port;
+        }
+    }
 }
 
 /// A cluster of one or more members.
@@ -152,8 +160,28 @@ impl Cluster {
     }
 
     pub(crate) async fn store_with(&self, config: Config) -> Etcd {
-        patient(&config).await;
+        // Members that have just been started need their time.
+        let slow = Limits {
+            call: PATIENCE,
+            ..config.limits
+        };
+        let patient = Config {
+            limits: slow,
+            ..config.clone()
+        };
+        if let Err(error) = Etcd::connect(&patient).await {
+            panic!("{error}; processes: {:?}", self.processes());
+        }
         Etcd::new(&config).unwrap()
+    }
+
+    /// Which of its processes run, or how they ended.
+    fn processes(&self) -> Vec<String> {
+        let states = self.nodes.iter().map(|node| {
+            let path = format!("/proc/{}/stat", node.child.id());
+            std::fs::read_to_string(path).unwrap_or_else(|error| error.to_string())
+        });
+        states.collect()
     }
 
     /// A client of the library that the store uses, for what only tests do.
@@ -234,20 +262,6 @@ fn start(folder: &Path, arguments: &[String]) -> Child {
         .stderr(Stdio::inherit())
         .spawn()
         .expect("etcd is there (Debian package etcd-server)")
-}
-
-/// Waits until the members of a configuration answer: one that has just been started needs its time.
-async fn patient(config: &Config) {
-    let slow = Limits {
-        call: PATIENCE,
-        ..config.limits
-    };
-    Etcd::connect(&Config {
-        limits: slow,
-        ..config.clone()
-    })
-    .await
-    .unwrap();
 }
 
 /// Waits for what must come.

@@ -1,8 +1,8 @@
 //! Old revisions go, and want of room is told before and when it comes.
 
-use crate::kit::{Cluster, item};
+use crate::kit::{Cluster, item, soon};
 use ipdect_cluster::etcd::{Alarm, Maintenance, Notice, Room};
-use ipdect_cluster::{Store, StoreError};
+use ipdect_cluster::{Store, StoreError, Txn};
 
 const QUOTA: u64 = 4 * 1024 * 1024;
 
@@ -44,6 +44,16 @@ async fn one_server_compacts_and_another_takes_its_place() {
 }
 
 #[tokio::test]
+async fn it_ends_when_nobody_listens() {
+    let cluster = Cluster::single(&[]);
+    let maintenance = Maintenance::new(cluster.store().await, "server-1", None);
+    let (told, notices) = tokio::sync::mpsc::channel(1);
+    let running = tokio::spawn(maintenance.run(told));
+    drop(notices);
+    soon("the end", running).await.unwrap();
+}
+
+#[tokio::test]
 async fn room_that_runs_out_is_told_at_half_and_at_the_end_and_can_be_made() {
     let cluster = Cluster::single(&[&format!("--quota-backend-bytes={QUOTA}")]);
     let store = cluster.store().await;
@@ -69,7 +79,7 @@ async fn room_that_runs_out_is_told_at_half_and_at_the_end_and_can_be_made() {
     };
     assert!((QUOTA / 2..QUOTA).contains(&database), "{database}");
     assert!(matches!(error, StoreError::Quota { .. }), "{error}");
-    assert!(error.nothing_done());
+    assert!(!error.nothing_done(), "etcd may look behind the commit");
     let text = error.to_string();
     for part in [
         &cluster.endpoints()[0],
@@ -83,6 +93,10 @@ async fn room_that_runs_out_is_told_at_half_and_at_the_end_and_can_be_made() {
         (health.alarms.as_slice(), health.room(QUOTA)),
         (&[Alarm::NoSpace][..], Room::None)
     );
+    let guarded = Txn::new().if_absent("/more").put("/more", value.clone());
+    let error = store.txn_certain(guarded).await.unwrap_err();
+    assert!(matches!(error, StoreError::Quota { .. }), "{error}");
+    assert_eq!(store.get("/more").await.unwrap(), None);
     assert_eq!(store.get("/rows/0").await.unwrap().unwrap().value, value);
     let notices = maintenance.turn().await.unwrap();
     assert!(
