@@ -34,7 +34,8 @@ struct Piece {
     samples: Vec<i16>,
 }
 
-/// A listener at a port. It hears what the port's owner hears, in the order of RTP time; what is missing is silence.
+/// A listener at a port. It hears what the port's owner hears, each packet at its place in RTP time: what is missing is
+/// silence, what is late is heard.
 #[derive(Debug)]
 pub struct Capture {
     over: Arc<AtomicBool>,
